@@ -1,0 +1,103 @@
+"""Sums that must agree, and shares that must stay small: what the checks of a period compare.
+
+Source: SPEC.md section 6. How a failed comparison is shown lives in `billing_assets.defs.checks`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from billing_assets.domain.money import EXACT, ZERO, plain, total
+from billing_assets.domain.resolved import UNBILLED, ResolvedLineItem, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from billing_assets.domain.assignments import Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTotals:
+    """Rows and dollars of one status."""
+
+    rows: int
+    billed_usd: Decimal
+
+
+def totals_by_status(rows: Iterable[ResolvedLineItem]) -> dict[Status, StatusTotals]:
+    """Rows and readable dollars of every status, also of those that don't occur."""
+    counts: Counter[Status] = Counter()
+    dollars = dict.fromkeys(Status, ZERO)
+    for row in rows:
+        counts[row.status] += 1
+        if row.billed_usd is not None:
+            dollars[row.status] = EXACT.add(dollars[row.status], row.billed_usd)
+    return {status: StatusTotals(counts[status], dollars[status]) for status in Status}
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotals:
+    """Records in against rows out, and their own amounts by status (SPEC.md section 6)."""
+
+    records_read: int
+    rows_out: int
+    own_amounts_read_usd: Decimal
+    own_amounts_by_status_usd: dict[Status, Decimal]
+    amounts_absent: int
+    amounts_unreadable: int
+
+    @property
+    def agree(self) -> bool:
+        """Whether nothing was lost on the way."""
+        amounts_out = total(self.own_amounts_by_status_usd.values())
+        return self.records_read == self.rows_out and self.own_amounts_read_usd == amounts_out
+
+    @classmethod
+    def of(cls, assignments: Sequence[Assignment], rows: Sequence[ResolvedLineItem]) -> ControlTotals:
+        """Count both sides independently."""
+        by_status = dict.fromkeys(Status, ZERO)
+        for row in rows:
+            if row.assignment.amount_text and row.assigned_usd is not None:
+                by_status[row.status] = EXACT.add(by_status[row.status], row.assigned_usd)
+        return cls(
+            records_read=len(assignments),
+            rows_out=len(rows),
+            own_amounts_read_usd=total(record.amount for record in assignments if record.amount is not None),
+            own_amounts_by_status_usd=by_status,
+            amounts_absent=sum(not record.amount_text for record in assignments),
+            amounts_unreadable=sum(bool(record.amount_text) and record.amount is None for record in assignments),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnbilledShare:
+    """How much of a period people have to mend before it is billed: rows invalid, unresolved or unbillable."""
+
+    rows: int
+    of_rows: int
+    absolute_usd: Decimal
+    of_absolute_usd: Decimal
+
+    @classmethod
+    def of(cls, rows: Iterable[ResolvedLineItem]) -> UnbilledShare:
+        """Count rows, and the absolute dollars of those whose amount is readable."""
+        counts, dollars = [0, 0], [ZERO, ZERO]
+        for row in rows:
+            unbilled = row.status in UNBILLED
+            amount = ZERO if row.billed_usd is None else row.billed_usd.copy_abs()
+            for index, counted in enumerate((unbilled, True)):
+                if counted:
+                    counts[index] += 1
+                    dollars[index] = EXACT.add(dollars[index], amount)
+        return cls(counts[0], counts[1], dollars[0], dollars[1])
+
+    def exceeds(self, most: Decimal) -> bool:
+        """Whether the share of rows or of dollars is above `most` (0.05 is five per cent)."""
+        return self.rows > most * self.of_rows or self.absolute_usd > most * self.of_absolute_usd
+
+    def text(self) -> str:
+        """For people: `3 of 700 rows, $12.00 of $9,000.00`."""
+        return f"{self.rows:,} of {self.of_rows:,} rows, ${plain(self.absolute_usd)} of ${plain(self.of_absolute_usd)}"

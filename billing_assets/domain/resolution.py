@@ -1,0 +1,205 @@
+"""Locating the lines that a period's records name, in whichever object of a family they stand now.
+
+Source: SPEC.md sections 3 and 5. Nothing is fetched here: an `ObjectSource` brings the objects, in any order, and the
+answer doesn't depend on that order. Reading one object lives in `stage4`, sharing out equal lines and judging a record
+in `resolved`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from billing_assets.domain.stage4 import NamedLine, ObjectFamily, StageFourObject, UnreadableObjectError, newer_siblings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from billing_assets.domain.assignments import Assignment
+    from billing_assets.domain.line_items import LineItem
+
+OBJECT_MISSING = "object_missing"
+OBJECT_UNREADABLE = "object_unreadable"
+LINE_NOT_FOUND = "line_not_found"
+
+_MAX_LISTINGS = 3
+"""How often a family is listed when a sibling vanishes between listing and reading: the app rewrites files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFault:
+    """Why an object gives no lines."""
+
+    reason: str
+    detail: str = ""
+
+
+class ObjectSource(Protocol):
+    """Where objects come from; a fault that a retry may heal is an exception there, never an `ObjectFault`."""
+
+    def fetch(self, keys: Collection[str]) -> Iterable[tuple[str, bytes | ObjectFault]]:
+        """Each key once, in any order."""
+
+    def siblings(self, families: Collection[ObjectFamily]) -> Iterable[tuple[ObjectFamily, list[str]]]:
+        """The keys that now stand under each family's prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a record's line was looked for, and what was found."""
+
+    key: str
+    """Where the line was found; the record's own key if it wasn't."""
+    lines: tuple[NamedLine, ...]
+    """The lines that the record names there: the one picked where nobody competes, none if it wasn't found."""
+    fault: ObjectFault | None = None
+    nearest: LineItem | None = None
+    """For a hash that wasn't found: the line that stands at the record's hint."""
+
+
+@dataclass(slots=True)
+class ReadingFigures:
+    """What resolving took."""
+
+    objects_read: int = 0
+    bytes_read: int = 0
+    lines_read: int = 0
+    lines_passed_over: int = 0
+    families_listed: int = 0
+
+
+@dataclass(slots=True)
+class FamilySearch:
+    """The records of one period that stand in one object family: only they can compete for a line."""
+
+    family: str
+    records: list[Assignment] = field(default_factory=list)
+    located: list[Located] = field(default_factory=list)
+    """One for each record, once the search has ended."""
+    named: dict[str, dict[str, tuple[NamedLine, ...]]] = field(default_factory=dict)
+    """By key and hash: the lines that it names there, also if there are none."""
+    nearest: dict[tuple[str, int | None], LineItem | None] = field(default_factory=dict)
+
+    @property
+    def own_keys(self) -> set[str]:
+        """The keys that the records name."""
+        return {record.s3_key for record in self.records}
+
+    def read(self, key: str, lines: StageFourObject) -> None:
+        """Look for every record's line in one object of the family."""
+        if self.own_keys == {key} and self._picked_apart(key, lines):
+            return
+        self.named[key] = lines.named_by({record.line_hash for record in self.records})
+        for record in self.records:
+            if record.s3_key == key and not self.named[key][record.line_hash]:
+                self.nearest[key, record.line_index] = lines.item_at(record.line_index)
+
+    def _picked_apart(self, key: str, lines: StageFourObject) -> bool:
+        """Whether each record finds a line that no other record wants: the usual case, and the fast one.
+
+        Sharing out equal lines gives each record the same line then, since every pick is still free.
+        """
+        picks: dict[int, NamedLine] = {}
+        for record in self.records:
+            pick = lines.pick(record.line_hash, record.line_index)
+            if pick is None or pick.position in picks:
+                return False
+            picks[pick.position] = pick
+        self.located = [Located(key, (pick,)) for pick in picks.values()]
+        return True
+
+
+class Resolution:
+    """The state of locating one period's records: what is known, and which objects are still needed.
+
+    Args:
+        assignments: The usable records of one partition, in a fixed order.
+    """
+
+    def __init__(self, assignments: Iterable[Assignment]) -> None:
+        self.figures = ReadingFigures()
+        self._searches: dict[str, FamilySearch] = {}
+        self._faults: dict[str, ObjectFault] = {}
+        self._siblings: dict[str, list[str]] = {}
+        self._listings: dict[str, int] = defaultdict(int)
+        for assignment in assignments:
+            family = ObjectFamily.of(assignment.s3_key).name
+            self._searches.setdefault(family, FamilySearch(family)).records.append(assignment)
+
+    @property
+    def searches(self) -> Iterable[FamilySearch]:
+        """The families, in the order of their first record."""
+        return self._searches.values()
+
+    def run(self, source: ObjectSource) -> None:
+        """Read objects until every record is located; each object is fetched once."""
+        needed = {key for search in self.searches for key in search.own_keys}
+        open_searches = list(self.searches)
+        while needed:
+            answered = set()
+            for key, body in source.fetch(sorted(needed)):
+                self._read(key, body)
+                answered.add(key)
+            if answered != needed:
+                raise RuntimeError(f"the object source answered {len(answered)} of {len(needed)} keys")
+            open_searches = [search for search in open_searches if not search.located]
+            needed = self._settle(open_searches, source)
+
+    def _read(self, key: str, body: bytes | ObjectFault) -> None:
+        if isinstance(body, ObjectFault):
+            self._faults[key] = body
+            return
+        self.figures.objects_read += 1
+        self.figures.bytes_read += len(body)
+        try:
+            lines = StageFourObject(key, body)
+        except UnreadableObjectError as error:
+            self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
+            return
+        self._searches[ObjectFamily.of(key).name].read(key, lines)
+        self.figures.lines_read += len(lines)
+        self.figures.lines_passed_over += lines.passed_over
+
+    def _settle(self, searches: list[FamilySearch], source: ObjectSource) -> set[str]:
+        """End the searches that can end; the keys that the others need."""
+        while True:
+            families: dict[str, ObjectFamily] = {}
+            keys: set[str] = set()
+            for search in searches:
+                if search.located:
+                    continue
+                steps = [self._locate(search, record) for record in search.records]
+                families.update((step.name, step) for step in steps if isinstance(step, ObjectFamily))
+                keys.update(step for step in steps if isinstance(step, str))
+                located = [step for step in steps if isinstance(step, Located)]
+                if len(located) == len(steps):
+                    search.located = located
+            if not families:
+                return keys
+            for family, siblings in source.siblings(list(families.values())):
+                self._siblings[family.name] = siblings
+                self._listings[family.name] += 1
+                self.figures.families_listed += 1
+
+    def _locate(self, search: FamilySearch, record: Assignment) -> Located | ObjectFamily | str:
+        """Where the record's line is, or else the family to list or the key to read before that is known."""
+        own = record.s3_key
+        if lines := search.named.get(own, {}).get(record.line_hash):
+            return Located(own, lines)
+        family = ObjectFamily.of(own)
+        if family.timestamp is not None and family.name not in self._siblings:
+            return family
+        for sibling in newer_siblings(own, self._siblings.get(family.name, [])):
+            fault = self._faults.get(sibling)
+            if fault is None and sibling not in search.named:
+                return sibling
+            if fault is None:
+                if lines := search.named[sibling][record.line_hash]:
+                    return Located(sibling, lines)
+            elif fault.reason == OBJECT_MISSING and self._listings[family.name] < _MAX_LISTINGS:
+                # It was there when listed: the app has rewritten the file under a still newer timestamp since.
+                self._siblings.pop(family.name, None)
+                return family
+        fault = self._faults.get(own) or ObjectFault(LINE_NOT_FOUND)
+        return Located(own, (), fault, search.nearest.get((own, record.line_index)))
