@@ -95,14 +95,7 @@ class MasterBill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content_hash(self) -> str:
         """SHA-256 of what is billed; where lines were found, when and by whom the bill was made don't count."""
-        lines = [
-            {
-                name: _canonical(value)
-                for name, value in msgspec.structs.asdict(line).items()
-                if name not in _WHERE_FOUND
-            }
-            for line in self.source_line_items
-        ]
+        lines = [_content_of(line) for line in self.source_line_items]
         content = {
             "master_bill_id": self.master_bill_id,
             "property_id": self.property_id,
