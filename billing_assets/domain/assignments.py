@@ -128,13 +128,20 @@ class TableReading:
     records_by_partition: Counter[str] = field(default_factory=Counter)
     no_partition: list[Assignment] = field(default_factory=list)
     records_scanned: int = 0
+    whole_table: bool = True
+    """False if only the partition's own records were read, by the index."""
 
     @classmethod
     def of(
-        cls, records: Iterable[Mapping[str, Any]], partitions: PartitionRange, partition: str | None
+        cls,
+        records: Iterable[Mapping[str, Any]],
+        partitions: PartitionRange,
+        partition: str | None,
+        *,
+        whole_table: bool = True,
     ) -> TableReading:
         """Sort records into the wanted partition, the other ones, and none."""
-        reading = cls(partition)
+        reading = cls(partition, whole_table=whole_table)
         partition_of_text: dict[str, str | None] = {}
         for record in records:
             reading.records_scanned += 1
@@ -151,6 +158,11 @@ class TableReading:
         reading.assignments.sort(key=lambda assignment: assignment.order)
         reading.no_partition.sort(key=lambda assignment: assignment.order)
         return reading
+
+    @property
+    def all_accounted_for(self) -> bool:
+        """Whether every record read belongs to a partition or is listed as belonging to none."""
+        return self.records_accounted_for == self.records_scanned
 
     @property
     def records_accounted_for(self) -> int:

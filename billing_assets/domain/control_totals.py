@@ -101,3 +101,38 @@ class UnbilledShare:
     def text(self) -> str:
         """For people: `3 of 700 rows, $12.00 of $9,000.00`."""
         return f"{self.rows:,} of {self.of_rows:,} rows, ${plain(self.absolute_usd)} of ${plain(self.of_absolute_usd)}"
+
+
+def reasons_of(rows: Iterable[ResolvedLineItem]) -> list[tuple[str, str, int]]:
+    """Rows that aren't billed by status and reason, the most frequent first."""
+    counts = Counter((row.status.value, row.reason) for row in rows if row.status is not Status.BILLABLE)
+    return [(status, reason, count) for (status, reason), count in sorted(counts.items(), key=_most_first)]
+
+
+def worst_objects(rows: Iterable[ResolvedLineItem], most: int) -> list[tuple[str, str, str, int, str]]:
+    """The objects behind the most unbilled rows: key, status, reason, rows, absolute US dollars."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    dollars: dict[tuple[str, str, str], Decimal] = {}
+    for row in rows:
+        if row.status in UNBILLED:
+            identity = row.assignment.s3_key, row.status.value, row.reason
+            counts[identity] += 1
+            amount = ZERO if row.billed_usd is None else row.billed_usd.copy_abs()
+            dollars[identity] = EXACT.add(dollars.get(identity, ZERO), amount)
+    worst = sorted(counts.items(), key=_most_first)[:most]
+    return [(*identity, count, plain(dollars[identity])) for identity, count in worst]
+
+
+def rounding_difference_usd(rows: Iterable[ResolvedLineItem]) -> Decimal:
+    """What rounding to cents took from the billable rows' exact amounts (positive) or gave to them."""
+    differences = (
+        EXACT.subtract(row.assigned_usd, row.billed_usd)
+        for row in rows
+        if row.status is Status.BILLABLE and row.assigned_usd is not None and row.billed_usd is not None
+    )
+    return total(differences)
+
+
+def _most_first(counted: tuple[tuple[str, ...], int]) -> tuple[int, tuple[str, ...]]:
+    identity, count = counted
+    return -count, identity

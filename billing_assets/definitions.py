@@ -1,0 +1,59 @@
+"""The one place where the parts meet: `build_definitions` for tests, `defs` for Dagster.
+
+This is the only module that reads the settings when it loads, since partitions need the first period.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
+from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
+from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
+from billing_assets.defs.io_manager import ParquetIOManager
+from billing_assets.defs.partitions import period_partitions
+from billing_assets.defs.resources import AccountsResource, AssignmentsResource, BucketResource
+from billing_assets.defs.sources import build_sources
+from billing_assets.settings import Settings
+
+CHAIN = "master_bills"
+COMPLETION = "completion"
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The code location.
+
+    Args:
+        settings: All that is configurable; nothing else is read.
+    """
+    partitions = period_partitions(settings.first_period)
+    return dg.Definitions(
+        assets=[
+            *build_sources(settings),
+            build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
+            build_resolved_line_items(partitions, settings=settings, group=CHAIN),
+            build_accounts_to_track(group=COMPLETION),
+        ],
+        resources=_resources(settings),
+        # A step process costs seconds before it does anything; a run is the unit of isolation.
+        executor=dg.in_process_executor,
+    )
+
+
+def _resources(settings: Settings) -> dict[str, object]:
+    return {
+        "io_manager": ParquetIOManager(storage_uri=settings.storage_uri),
+        "assignments": AssignmentsResource(
+            table=settings.assignments_table,
+            index=settings.assignments_index,
+            scan_limit_mb=settings.scan_limit_mb,
+            read_units_per_second=settings.read_units_per_second,
+        ),
+        "bucket": BucketResource(
+            bucket=settings.bucket, requests=settings.s3_requests, retry_seconds=settings.retry_seconds
+        ),
+        "accounts": AccountsResource(bucket=settings.bucket, key=settings.accounts_key),
+    }
+
+
+defs: dg.Definitions = build_definitions(Settings.from_environment())

@@ -1,0 +1,13 @@
+"""What Dagster sees: partitions, assets, checks, sources, resources and jobs, each made by a function.
+
+Bodies are short: read through a store, call one rule, write, report counts. No rule of billing lives here.
+"""
+
+import warnings
+
+import dagster as dg
+
+# The one preview API in use (DESIGN.md decision 4): without it a check of a partitioned asset knows no partition.
+warnings.filterwarnings(
+    "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning
+)

@@ -1,0 +1,1 @@
+"""The assets, a file each, in the order of the chain."""

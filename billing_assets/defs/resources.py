@@ -1,0 +1,73 @@
+"""How assets reach the stores: plain names as configuration, clients made once a process and shared.
+
+Secrets are never configuration: AWS's are found by the SDK, Snowflake's are given by the names of their variables.
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+from pydantic import Field
+
+from billing_assets.settings import aws_variables
+from billing_assets.stores.aws import AwsClients, shared_clients
+from billing_assets.stores.dynamodb import AssignmentsTable
+from billing_assets.stores.objects import StageFourObjects
+from billing_assets.stores.small_objects import read_text
+
+
+def aws_clients() -> AwsClients:
+    """The process's clients, of the one session."""
+    return shared_clients(aws_variables())
+
+
+class AssignmentsResource(dg.ConfigurableResource):
+    """The live assignments in DynamoDB, read only."""
+
+    table: str = Field(description="Name of the table.")
+    index: str = Field(description="Name of its index by UBI period.")
+    scan_limit_mb: int = Field(description="Megabytes up to which the whole table is scanned for a period.")
+    read_units_per_second: int = Field(description="Read capacity units a second at most; 0 is no limit.")
+
+    def open(self) -> AssignmentsTable:
+        """The table, over the shared client."""
+        return AssignmentsTable(
+            aws_clients().dynamodb,
+            table=self.table,
+            index=self.index,
+            scan_limit_mb=self.scan_limit_mb,
+            read_units_per_second=self.read_units_per_second,
+        )
+
+
+class BucketResource(dg.ConfigurableResource):
+    """The bucket that the app writes its bills to."""
+
+    bucket: str = Field(description="Name of the bucket.")
+    requests: int = Field(description="S3 requests in flight at most.")
+    retry_seconds: int = Field(description="Seconds for which an object is asked for while S3 fails.")
+
+    def objects(self, on_progress: Callable[[int, int], None] | None = None) -> StageFourObjects:
+        """Its Stage 4 objects."""
+        return StageFourObjects(
+            aws_clients(),
+            self.bucket,
+            requests=self.requests,
+            retry_seconds=self.retry_seconds,
+            on_progress=on_progress,
+        )
+
+
+class AccountsResource(dg.ConfigurableResource):
+    """The accounts to track in S3."""
+
+    bucket: str = Field(description="Name of the bucket.")
+    key: str = Field(description="Object that holds the list.")
+
+    @property
+    def uri(self) -> str:
+        """Where the list is, for people."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    def read(self) -> tuple[str, int]:
+        """The list's text and its size in bytes."""
+        return read_text(aws_clients().s3, self.bucket, self.key)

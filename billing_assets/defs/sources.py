@@ -1,0 +1,61 @@
+"""The Bill Review app's own stores as external assets, so that the graph shows the whole flow. Never written by us."""
+
+import dagster as dg
+
+from billing_assets.settings import Settings
+
+GROUP = "bill_review_app"
+ASSIGNMENTS_TABLE = dg.AssetKey(["bill_review", "ubi_assignments_table"])
+ARCHIVED_TABLE = dg.AssetKey(["bill_review", "archived_assignments_table"])
+STAGE4_OBJECTS = dg.AssetKey(["bill_review", "stage4_objects"])
+ACCOUNTS_OBJECT = dg.AssetKey(["bill_review", "accounts_to_track_object"])
+ACCOUNTS_CACHE = dg.AssetKey(["bill_review", "accounts_to_track_cache"])
+OWNERS = ["team:bill-review"]
+
+
+def build_sources(settings: Settings) -> list[dg.AssetSpec]:
+    """What the pipeline reads, one external asset for each store of the source document."""
+
+    def spec(key: dg.AssetKey, uri: str, kinds: set[str], description: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            description=f"{description}\n\nStands at `{uri}`. Written by the Bill Review app; this project only reads.",
+            group_name=GROUP,
+            kinds=kinds,
+            owners=OWNERS,
+            metadata={"uri": uri},
+        )
+
+    bucket = f"s3://{settings.bucket}"
+    return [
+        spec(
+            ASSIGNMENTS_TABLE,
+            f"dynamodb://{settings.assignments_table}",
+            {"dynamodb"},
+            "Every bill line that people assigned to a UBI period: one record is one share of one line.",
+        ),
+        spec(
+            ARCHIVED_TABLE,
+            f"dynamodb://{settings.archived_table}",
+            {"dynamodb"},
+            "Assignments archived or completed by the app. Never billed from here.",
+        ),
+        spec(
+            STAGE4_OBJECTS,
+            f"{bucket}/{settings.stage4_prefix}",
+            {"s3", "json"},
+            "Parsed bills, one JSON object a line. A file is rewritten under a newer timestamp.",
+        ),
+        spec(
+            ACCOUNTS_OBJECT,
+            f"{bucket}/{settings.accounts_key}",
+            {"s3", "json"},
+            "The accounts to track, primary. They feed the completion checks and never the billing.",
+        ),
+        spec(
+            ACCOUNTS_CACHE,
+            f"dynamodb://{settings.config_table}/CONFIG#accounts-to-track",
+            {"dynamodb"},
+            "An optional cache of the accounts to track, limited to 409,600 bytes.",
+        ),
+    ]

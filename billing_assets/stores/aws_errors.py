@@ -1,0 +1,159 @@
+"""What AWS says when it refuses, in words that name the cause and the remedy, and whether a retry can help."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from billing_assets.domain.errors import (
+    AccessDeniedError,
+    BillingError,
+    ConfigurationError,
+    StoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THROTTLING = frozenset(
+    {
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_TRANSIENT = THROTTLING | {"InternalError", "InternalServerError", "ServiceUnavailable", "RequestTimeout", "503", "500"}
+_UNKNOWN_TO_AWS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "AuthFailure",
+        "MissingAuthenticationToken",
+        "IncompleteSignature",
+        "InvalidSignatureException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+
+
+def error_code(error: Exception) -> str:
+    """The code of a botocore `ClientError`, `""` for any other exception."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def http_status(error: Exception) -> int:
+    """The HTTP status of a botocore `ClientError`, 0 if there was none."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextlib.contextmanager
+def as_billing_error(where: str) -> Iterator[None]:
+    """Turn what botocore raises inside the block into a letter; other exceptions pass."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # vendor, imported when used
+
+    try:
+        yield
+    except ClientError as error:
+        raise _of_answer(error, where) from error
+    except BotoCoreError as error:
+        raise _of_client(error, where) from error
+
+
+def _of_answer(error: Exception, where: str) -> BillingError:
+    code, status = error_code(error), http_status(error)
+    if code in _TRANSIENT or status >= 500 or status == 429:
+        return StoreUnavailableError(
+            "AWS could not answer, again and again",
+            where=where,
+            found=f"{code} (HTTP {status})",
+            remedy="run again in some minutes; if it stays, see the AWS health page and lower BILLING_S3_REQUESTS",
+        )
+    if code in _EXPIRED:
+        return AccessDeniedError(
+            "the AWS credentials have expired", where=where, found=code, remedy="log in again, then run again"
+        )
+    if code in _UNKNOWN_TO_AWS:
+        return AccessDeniedError(
+            "AWS does not know the credentials",
+            where=where,
+            found=code,
+            remedy="check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`aws sts get-caller-identity`)",
+        )
+    return _of_refusal(code, status, where)
+
+
+def _of_refusal(code: str, status: int, where: str) -> BillingError:
+    if code == "NoSuchBucket":
+        return ConfigurationError(
+            "there is no such bucket",
+            where=where,
+            found=code,
+            remedy="set BILLING_BUCKET to the bucket that the Bill Review app writes to, and check AWS_REGION",
+        )
+    if code == "ResourceNotFoundException":
+        return ConfigurationError(
+            "there is no such table or index",
+            where=where,
+            found=code,
+            remedy="set BILLING_ASSIGNMENTS_TABLE (BILLING_ASSIGNMENTS_INDEX, …) to what exists, and check AWS_REGION",
+        )
+    if status in {401, 403} or "AccessDenied" in code or "NotAuthorized" in code:
+        return AccessDeniedError(
+            "AWS denies access",
+            where=where,
+            found=f"{code} (HTTP {status})",
+            rule="S3 answers 403 for a key that doesn't exist, too, where listing the bucket is not allowed",
+            remedy="grant the role s3:GetObject, s3:PutObject and s3:ListBucket on the bucket and dynamodb:Scan, "
+            "dynamodb:Query and dynamodb:DescribeTable on the tables (docs/operations.md has the policy)",
+        )
+    return ConfigurationError(
+        "AWS refuses the request",
+        where=where,
+        found=f"{code} (HTTP {status})",
+        remedy="see the AWS documentation of that code; `billing-assets` sends nothing unusual, so a setting is wrong",
+    )
+
+
+def _of_client(error: Exception, where: str) -> BillingError:
+    from botocore import exceptions  # noqa: PLC0415  # vendor, imported when used
+
+    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+        return AccessDeniedError(
+            "there are no AWS credentials",
+            where=where,
+            found=type(error).__name__,
+            remedy="set AWS_PROFILE or log in (`aws sso login`); for the embedded stack use `make demo`",
+        )
+    if isinstance(error, exceptions.TokenRetrievalError | exceptions.SSOError | exceptions.CredentialRetrievalError):
+        return AccessDeniedError(
+            "the AWS credentials can't be renewed",
+            where=where,
+            found=type(error).__name__,
+            remedy="log in again (`aws sso login`), then run again",
+        )
+    if isinstance(error, exceptions.NoRegionError | exceptions.ProfileNotFound | exceptions.InvalidRegionError):
+        return ConfigurationError(
+            "the AWS configuration is incomplete",
+            where=where,
+            found=str(error),
+            remedy="set AWS_REGION (and AWS_PROFILE, if you use one) to what `aws configure list` shows",
+        )
+    network = exceptions.HTTPClientError | exceptions.ConnectionError | exceptions.IncompleteReadError
+    if isinstance(error, network):
+        return StoreUnavailableError(
+            "AWS can't be reached",
+            where=where,
+            found=str(error),
+            remedy="check the network and AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_DYNAMODB",
+        )
+    return ConfigurationError(
+        "the AWS client refuses the request", where=where, found=str(error), remedy="correct the setting it names"
+    )
