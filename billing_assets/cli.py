@@ -1,0 +1,87 @@
+"""`billing-assets …`: what people type. Each command's work is done elsewhere; here are words, options and exit codes.
+
+Exit codes: 0 done, 1 something is wrong and the text says what to do, 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from billing_assets.domain.errors import BillingError
+from billing_assets.domain.periods import Month, PeriodError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Master bills from UBI assignments, month by month.",
+)
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        raise typer.BadParameter("a number such as 0.05, 1 or 10") from None
+    if not 0.01 <= scale <= 100:
+        raise typer.BadParameter("between 0.01 and 100")
+    return scale
+
+
+def _period(text: str) -> str:
+    try:
+        return Month.from_key(text).key
+    except PeriodError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Scale = Annotated[float, typer.Option(parser=_scale, help="Size of the sample: 1 is 10,275 assignments.")]
+LastPeriod = Annotated[
+    str | None, typer.Option(parser=_period, help="Last of the sample's 14 periods, YYYY-MM; default this month.")
+]
+State = Annotated[Path, typer.Option(help="Folder of the embedded stack.")]
+
+
+@app.command()
+def demo(
+    scale: Scale = 1.0,  # type: ignore[assignment]
+    last_period: LastPeriod = None,
+    state: State = Path(".billing/stack"),
+) -> None:
+    """Run the whole chain on the embedded stack with invented data, and print what came out.
+
+    Example: billing-assets demo --scale 0.05
+    """
+    from billing_assets.local.demo import run_demo  # noqa: PLC0415  # imports Dagster
+
+    run_demo(state, scale=scale, last_period=last_period)
+
+
+@app.command()
+def dev(
+    scale: Scale = 1.0,  # type: ignore[assignment]
+    last_period: LastPeriod = None,
+    state: State = Path(".billing/stack"),
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
+) -> None:
+    """Run the Dagster UI over the embedded stack until Ctrl-C.
+
+    Example: billing-assets dev --port 3001
+    """
+    from billing_assets.local.dev import run_dev  # noqa: PLC0415  # imports the emulators
+
+    raise typer.Exit(run_dev(state, scale=scale, last_period=last_period, port=port))
+
+
+def main() -> None:
+    """Run a command; an error of ours is a letter on stderr and exit code 1, never a traceback."""
+    try:
+        app()
+    except BillingError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
