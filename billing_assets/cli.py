@@ -13,6 +13,7 @@ import typer
 
 from billing_assets.domain.errors import BillingError
 from billing_assets.domain.periods import Month, PeriodError
+from billing_assets.local.errors import StackError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +41,7 @@ def _period(text: str) -> str:
         raise typer.BadParameter(str(error)) from None
 
 
-Scale = Annotated[float, typer.Option(parser=_scale, help="Size of the sample: 1 is 10,275 assignments.")]
+Scale = Annotated[float | None, typer.Option(parser=_scale, help="Size of the sample: 1 is 10,275 assignments.")]
 LastPeriod = Annotated[
     str | None, typer.Option(parser=_period, help="Last of the sample's 14 periods, YYYY-MM; default this month.")
 ]
@@ -49,7 +50,7 @@ State = Annotated[Path, typer.Option(help="Folder of the embedded stack.")]
 
 @app.command()
 def demo(
-    scale: Scale = 1.0,  # type: ignore[assignment]
+    scale: Scale = None,
     last_period: LastPeriod = None,
     state: State = Path(".billing/stack"),
 ) -> None:
@@ -64,7 +65,7 @@ def demo(
 
 @app.command()
 def dev(
-    scale: Scale = 1.0,  # type: ignore[assignment]
+    scale: Scale = None,
     last_period: LastPeriod = None,
     state: State = Path(".billing/stack"),
     port: Annotated[int, typer.Option(help="Port of the Dagster UI on 127.0.0.1.")] = 3000,
@@ -82,6 +83,6 @@ def main() -> None:
     """Run a command; an error of ours is a letter on stderr and exit code 1, never a traceback."""
     try:
         app()
-    except BillingError as error:
+    except (BillingError, StackError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None

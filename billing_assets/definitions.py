@@ -8,11 +8,20 @@ from __future__ import annotations
 import dagster as dg
 
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
+from billing_assets.defs.assets.master_bills_json import build_master_bills_json
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
+from billing_assets.defs.assets.snowflake_master_bills import build_snowflake_master_bills
 from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.partitions import period_partitions
-from billing_assets.defs.resources import AccountsResource, AssignmentsResource, BucketResource
+from billing_assets.defs.resources import (
+    AccountsResource,
+    ArchiveResource,
+    AssignmentsResource,
+    BucketResource,
+    MasterBillsResource,
+)
+from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.defs.sources import build_sources
 from billing_assets.settings import Settings
 
@@ -32,6 +41,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_sources(settings),
             build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
+            build_master_bills_json(partitions, settings=settings, group=CHAIN),
+            build_snowflake_master_bills(partitions, group=CHAIN),
             build_accounts_to_track(group=COMPLETION),
         ],
         resources=_resources(settings),
@@ -52,6 +63,13 @@ def _resources(settings: Settings) -> dict[str, object]:
         "bucket": BucketResource(
             bucket=settings.bucket, requests=settings.s3_requests, retry_seconds=settings.retry_seconds
         ),
+        "archive": ArchiveResource(table=settings.archived_table),
+        "master_bills": MasterBillsResource(
+            bucket=settings.bucket,
+            combined_key=settings.master_bills_key,
+            periods_prefix=settings.master_bills_prefix,
+        ),
+        "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
         "accounts": AccountsResource(bucket=settings.bucket, key=settings.accounts_key),
     }
 

@@ -7,6 +7,8 @@ import warnings
 
 import dagster as dg
 
+# A range of periods is one run (decision 3).
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 # The one preview API in use (DESIGN.md decision 4): without it a check of a partitioned asset knows no partition.
 warnings.filterwarnings(
     "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning

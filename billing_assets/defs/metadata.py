@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,9 @@ from billing_assets.stores.parquet import Column
 
 _TYPES = {"text": "string", "whole": "int", "flag": "bool", "cents": "decimal(18,2)"}
 PREVIEW_ROWS = 10
+
+Metadata = dict[str, Any]
+"""Figures by name; Dagster turns plain values into its own."""
 
 
 def column_schema(columns: Iterable[Column]) -> dg.TableSchema:

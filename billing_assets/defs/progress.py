@@ -27,6 +27,7 @@ class LoggedProgress:
         self._began = self._logged = self.clock()
 
     def __call__(self, done: int, total: int) -> None:
+        """So many of so many are done."""
         now = self.clock()
         if now - self._logged >= _SECONDS_BETWEEN_LINES:
             self._logged = now

@@ -3,15 +3,24 @@
 Secrets are never configuration: AWS's are found by the SDK, Snowflake's are given by the names of their variables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import dagster as dg
 from pydantic import Field
 
 from billing_assets.settings import aws_variables
+from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
 from billing_assets.stores.dynamodb import AssignmentsTable
 from billing_assets.stores.objects import StageFourObjects
+from billing_assets.stores.publication import (
+    MasterBillLocation,
+    PublicationReport,
+    PublicationRequest,
+    PublishedPeriod,
+    publish,
+    read_published,
+)
 from billing_assets.stores.small_objects import read_text
 
 
@@ -71,3 +80,45 @@ class AccountsResource(dg.ConfigurableResource):
     def read(self) -> tuple[str, int]:
         """The list's text and its size in bytes."""
         return read_text(aws_clients().s3, self.bucket, self.key)
+
+
+class ArchiveResource(dg.ConfigurableResource):
+    """The archive of assignments, observed and never billed."""
+
+    table: str = Field(description="Name of the table.")
+
+    def archived_among(self, line_hashes: Collection[str]) -> Collection[str]:
+        """Those of the line hashes that an archived assignment holds."""
+        return archived_among(aws_clients().dynamodb, self.table, line_hashes)
+
+
+class MasterBillsResource(dg.ConfigurableResource):
+    """Where master bills are published in S3."""
+
+    bucket: str = Field(description="Name of the bucket.")
+    combined_key: str = Field(description="The combined list that the app reads.")
+    periods_prefix: str = Field(description="Prefix of the periods' own objects.")
+
+    @property
+    def location(self) -> MasterBillLocation:
+        """The place itself."""
+        return MasterBillLocation(self.bucket, self.combined_key, self.periods_prefix)
+
+    def uri_of(self, period: str) -> str:
+        """Where a period's object is, for people."""
+        return f"s3://{self.bucket}/{self.location.period_key(period)}"
+
+    def publish(
+        self, request: PublicationRequest, *, archived: Callable[[Collection[str]], Collection[str]]
+    ) -> PublicationReport:
+        """Publish a period, or say why not."""
+        return publish(aws_clients().s3, self.location, request, archived=archived)
+
+    def read(self, period: str) -> PublishedPeriod | None:
+        """What is published of a period."""
+        return read_published(aws_clients().s3, self.location, period)
+
+    def still_published(self, period: str, content_sha256: str) -> bool:
+        """Whether a period's published content is this one."""
+        published = self.read(period)
+        return published is not None and published.content_sha256 == content_sha256

@@ -70,6 +70,8 @@ class SnowflakeExportResource(dg.ConfigurableResource):
             "private_key_path": None if self.private_key else self.private_key_path,
             "private_key_password": self.private_key_passphrase if has_key else None,
             "password": None if has_key else self.password,
+            # Without it dagster-snowflake commits once more when the block ends; transactions are the store's own.
+            "autocommit": True,
             "login_timeout": _LOGIN_SECONDS,
             "network_timeout": _NETWORK_SECONDS,
             "additional_snowflake_connection_args": self._additional(),

@@ -82,3 +82,9 @@ class PublicationRefusedError(BillingError):
 
 class ExportError(BillingError):
     """An export was rolled back; what it would have replaced is untouched."""
+
+
+class ExportInterruptedError(ExportError):
+    """An export that a later try may finish."""
+
+    retryable = True

@@ -1,25 +1,21 @@
-"""Reading a JSON list of master bills, whoever wrote it: raw texts kept, bills of ours recognised.
+"""Master bills as they stand in a JSON list that the app edits: bills of ours recognised, whatever their spelling.
 
-Source: SPEC.md section 7.1. Merging a period's bills into such a list lives in `combined_list`; what a period's bills
-are frozen or compared by, in `restatement`.
-
-The list is read entry by entry, so that only one is held decoded at a time. Python's own scanner does it: unlike
-msgspec's it passes NaN and lone surrogates, which the app's `json.dumps` writes.
+Source: SPEC.md section 7.1. Taking the list apart lives in `json_list`, merging a period's bills into it in
+`combined_list`, what a run may change of them in `restatement`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal, Inexact, InvalidOperation
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from billing_assets.domain.errors import UnreadableInputError
-from billing_assets.domain.json_text import NumberText
+from billing_assets.domain.json_list import elements_of
+from billing_assets.domain.json_text import NumberText, storable
 from billing_assets.domain.master_bills import DRAFT, MasterBill, parse_day
 from billing_assets.domain.money import CENT, EXACT, MoneyError, exact_number
 from billing_assets.domain.periods import Month
@@ -27,8 +23,11 @@ from billing_assets.domain.periods import Month
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DECODER = json.JSONDecoder(parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText)
-_BLANKS = re.compile(r"[ \t\n\r]*")
+COMBINED_REMEDY = (
+    "bring back its last readable version (the bucket's object versions, or the app's own backup), or move it away if "
+    "nothing in it is wanted; then run the job `republish` for every published period"
+)
+
 _MONTH = r"(?:0[1-9]|1[0-2])/(?!0000)[0-9]{4}"
 _OUR_ID = re.compile(rf"[^|]+\|[^|]+\|[^|]*\|{_MONTH}\|{_MONTH}", re.ASCII)
 _LONGEST_SHOWN = 120
@@ -55,7 +54,7 @@ class ListedEntry:
     def master_bill_id(self) -> str | None:
         """Its id, if it has the form of ours."""
         text = self.value.get("master_bill_id") if isinstance(self.value, dict) else None
-        return text if type(text) is str and _OUR_ID.fullmatch(text) else None
+        return storable(text) if type(text) is str and _OUR_ID.fullmatch(text) else None
 
     def shown(self) -> str:
         """For people: its place and what it calls itself."""
@@ -65,43 +64,42 @@ class ListedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedBill:
-    """A bill of ours as it stands in the combined list, where the app may have edited it."""
+class StandingBill:
+    """What a bill's readers see of it now: all that a new one is compared with, and inherits."""
 
     master_bill_id: str
     amount_usd: Decimal | None
-    """None where it can't be read."""
+    """None where the app's entry has no readable amount."""
     status: str
-    bill: MasterBill | None
-    """None where it is no longer a whole bill of ours."""
     content_hash: str
-    """`""` where it is no longer whole."""
+    """`""` where the app's entry is no longer a whole bill: no content equals it."""
+    created_utc: str
+    created_by: str
+    lines: tuple[tuple[str, Decimal], ...]
+    """Hash and amount of each bill line."""
+
+    @classmethod
+    def of(cls, bill: MasterBill) -> StandingBill:
+        """What stands when the bill is published."""
+        return cls(
+            master_bill_id=bill.master_bill_id,
+            amount_usd=bill.utility_amount,
+            status=bill.status,
+            content_hash=bill.content_hash,
+            created_utc=bill.created_utc,
+            created_by=bill.created_by,
+            lines=tuple((line.line_hash, line.amount) for line in bill.source_line_items),
+        )
 
 
-def entries_of(content: bytes, *, where: str, remedy: str) -> Iterator[ListedEntry]:
-    """Take a JSON list apart, one entry at a time.
-
-    A BOM, NaN, infinities, numbers of any length, lone surrogates, repeated keys and entries of any kind pass.
-
-    Args:
-        content: The whole list, UTF-8.
-        where: Its address, for the error.
-        remedy: What to do when it can't be read.
+def entries_of(content: bytes, *, where: str) -> Iterator[ListedEntry]:
+    """The entries of the combined list, in their order.
 
     Raises:
-        UnreadableInputError: It is no UTF-8, no JSON, no list, or nested too deeply.
+        UnreadableInputError: It is no JSON list; nothing is known about its entries.
     """
-    try:
-        for index, (text, value) in enumerate(_split(content.decode("utf-8-sig"))):
-            yield ListedEntry(index, text, value)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableInputError(
-            "a list of master bills can't be read, and is left as it is",
-            where=where,
-            found=_described(error),
-            rule="entries that other people wrote would be lost if it were overwritten",
-            remedy=remedy,
-        ) from error
+    for index, (text, value) in enumerate(elements_of(content, where=where, remedy=COMBINED_REMEDY)):
+        yield ListedEntry(index, text, value)
 
 
 def bill_of(entry: ListedEntry) -> MasterBill | None:
@@ -111,30 +109,48 @@ def bill_of(entry: ListedEntry) -> MasterBill | None:
     """
     if entry.master_bill_id is None or entry.partition is None:
         return None
+    fields = entry.value | {"status": status_of(entry)}
     try:
-        bill = msgspec.convert(_with_whole_indexes(entry.value), MasterBill)
-        lines = tuple(msgspec.structs.replace(line, amount=_in_cents(line.amount)) for line in bill.source_line_items)
-        return msgspec.structs.replace(bill, utility_amount=_in_cents(bill.utility_amount), source_line_items=lines)
+        bill = msgspec.convert(_with_whole_indexes(fields), MasterBill)
+        return msgspec.structs.replace(
+            bill,
+            utility_amount=_in_cents(bill.utility_amount),
+            source_line_items=tuple(
+                msgspec.structs.replace(line, amount=_in_cents(line.amount)) for line in bill.source_line_items
+            ),
+            created_utc=storable(bill.created_utc),
+            created_by=storable(bill.created_by),
+        )
     except (msgspec.ValidationError, Inexact, InvalidOperation):
         return None
 
 
-def listed_bill_of(entry: ListedEntry) -> ListedBill | None:
-    """What stands in the list under an id of ours, whole or not; None for everything else.
-
-    A status that is absent or no text is `draft`: nobody has decided anything.
-    """
-    if entry.master_bill_id is None:
+def standing_bill_of(entry: ListedEntry) -> StandingBill | None:
+    """What stands in the list under an id of ours, whole or not; None for everything else."""
+    name = entry.master_bill_id
+    if name is None or entry.partition is None:
         return None
     bill = bill_of(entry)
+    if bill is not None:
+        return StandingBill.of(bill)
+    return StandingBill(name, _amount_of(entry.value), status_of(entry), "", "", "", ())
+
+
+def status_of(entry: ListedEntry) -> str:
+    """Its status; `draft` where it is absent, blank or no text, since nobody has decided anything."""
     status = entry.value.get("status")
-    return ListedBill(
-        master_bill_id=entry.master_bill_id,
-        amount_usd=_amount_of(entry.value) if bill is None else bill.utility_amount,
-        status=(type(status) is str and status.strip()) or DRAFT,
-        bill=bill,
-        content_hash="" if bill is None else bill.content_hash,
-    )
+    return (storable(status.strip()) if type(status) is str else "") or DRAFT
+
+
+def listed_bills(content: bytes | None, period: str, *, where: str) -> list[StandingBill]:
+    """The bills of a period that carry an id of our form, in their order; an id may stand there twice.
+
+    Raises:
+        UnreadableInputError: The list is no JSON list.
+    """
+    entries = () if content is None else entries_of(content, where=where)
+    found = (standing_bill_of(entry) for entry in entries if entry.partition == period)
+    return [bill for bill in found if bill is not None]
 
 
 def order_of(master_bill_id: str) -> tuple[str | Month, ...]:
@@ -149,49 +165,6 @@ def order_of(master_bill_id: str) -> tuple[str | Month, ...]:
     *values, first, last = master_bill_id.split("|")
     unescaped = (value.replace("%7C", "|").replace("%25", "%") for value in values)
     return (*unescaped, Month.from_app(first), Month.from_app(last))
-
-
-def rendered(texts: list[bytes]) -> bytes:
-    """A list of entries as it is published: one after the other, each on a new line.
-
-    Example:
-        >>> rendered([b"1", b"2"])
-        b'[\\n1,\\n2\\n]\\n'
-    """
-    return b"".join((b"[\n", b",\n".join(texts), b"\n]\n")) if texts else b"[]\n"
-
-
-def _split(text: str) -> Iterator[tuple[str, Any]]:
-    position = _after_blanks(text, 0)
-    if text[position : position + 1] != "[":
-        raise ValueError("it is not a JSON list" if text.strip() else "it is blank")
-    position = _after_blanks(text, position + 1)
-    more = text[position : position + 1] != "]"
-    while more:
-        value, end = _DECODER.raw_decode(text, position)
-        yield text[position:end], value
-        position = _after_blanks(text, end)
-        more = text[position : position + 1] == ","
-        if more:
-            position = _after_blanks(text, position + 1)
-        elif text[position : position + 1] != "]":
-            raise json.JSONDecodeError("Expecting ',' delimiter or ']'", text, position)
-    end = _after_blanks(text, position + 1)
-    if end != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-
-
-def _after_blanks(text: str, position: int) -> int:
-    return cast("re.Match[str]", _BLANKS.match(text, position)).end()
-
-
-def _described(error: ValueError | RecursionError) -> str:
-    """What is wrong, without quoting the list: it names residents' properties."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, character {error.pos} of {len(error.doc)}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"no UTF-8 at byte {error.start}"
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 @lru_cache(maxsize=4096)

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from billing_assets.domain.combined_list import strongest_by_id
+from billing_assets.domain.listed_bills import StandingBill
 from billing_assets.domain.master_bills import DRAFT, MasterBill
 from billing_assets.domain.money import EXACT, ZERO, plain, total
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
     from decimal import Decimal
-
-    from billing_assets.domain.listed_bills import ListedBill
 
 
 class Verdict(StrEnum):
@@ -44,22 +42,6 @@ class Change(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     VANISHED = "vanished"
-
-
-@dataclass(frozen=True, slots=True)
-class StandingBill:
-    """A bill as its readers see it now."""
-
-    master_bill_id: str
-    amount_usd: Decimal | None
-    """None where the app's entry has no readable amount."""
-    content_hash: str
-    """`""` where the app's entry is no longer a whole bill: no content equals it."""
-    status: str
-    created_utc: str
-    created_by: str
-    lines: tuple[tuple[str, Decimal], ...]
-    """Hash and amount of each bill line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +134,7 @@ class Difference:
 
 def standing_bills(
     published: Iterable[MasterBill] | None,
-    listed: Sequence[ListedBill],
+    listed: Iterable[StandingBill],
     superseded: Collection[tuple[str, str]] = frozenset(),
 ) -> dict[str, StandingBill]:
     """What a run is compared with: the period's own object, with what the app decided in the combined list.
@@ -167,13 +149,13 @@ def standing_bills(
         superseded: Id and content of bills that a restatement put aside: if the run died before the combined list was
             rewritten, they still stand there, and nobody is protected by them any more.
     """
-    chosen = strongest_by_id([bill for bill in listed if (bill.master_bill_id, bill.content_hash) not in superseded])
-    standing = {bill.master_bill_id: _standing(bill) for bill in published or ()}
-    for name, bill in chosen.items():
+    standing = {bill.master_bill_id: StandingBill.of(bill) for bill in published or ()}
+    still = (bill for bill in listed if (bill.master_bill_id, bill.content_hash) not in superseded)
+    for name, bill in _strongest_by_id(still).items():
         own = standing.get(name)
         same = own is not None and own.content_hash == bill.content_hash
         if published is None or same or bill.status != DRAFT:
-            standing[name] = _as_listed(bill)
+            standing[name] = bill
     return standing
 
 
@@ -193,52 +175,45 @@ def difference_between(standing: Mapping[str, StandingBill], bills: Iterable[Mas
     return Difference(tuple(_change(name, standing.get(name), made.get(name)) for name in sorted({*standing, *made})))
 
 
-def verdict_on(
-    difference: Difference,
-    *,
-    closed: bool,
-    restated: bool,
-    max_shrink: Decimal,
-    read_at: dt.datetime,
-    published_read_at: dt.datetime | None,
-) -> Verdict:
-    """Decide whether a run may publish, guard by guard.
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else decides."""
 
-    Args:
-        difference: What publishing would do.
-        closed: Whether the period is closed: then any change, addition or removal waits for a decision.
-        restated: Whether a person decided, with a reason: it overrides all guards but the last run's freshness.
-        max_shrink: The share of a period that a run may take away (0.10 is ten per cent).
-        read_at: When the run read the assignments.
-        published_read_at: When the published run did; None where nothing is published or that isn't known.
-    """
-    if published_read_at is not None and read_at < published_read_at:
+    published: bool
+    """Whether the period has an object yet; the first publication writes one even without bills."""
+    closed: bool
+    """Then any change, addition or removal waits for a decision."""
+    restated: bool
+    """Whether a person decided, with a reason: overrides every guard but the last."""
+    max_shrink: Decimal
+    """The share of a period that a run may take away (0.10 is ten per cent)."""
+    read_at: dt.datetime
+    """When the run read the assignments."""
+    published_read_at: dt.datetime | None
+    """When the published run did; None where that isn't known."""
+
+
+def verdict_on(difference: Difference, at: Circumstances) -> Verdict:
+    """Decide whether a run may publish, guard by guard."""
+    if at.published_read_at is not None and at.read_at < at.published_read_at:
         return Verdict.STALE
     if not difference.touched:
-        return Verdict.UNCHANGED
-    if restated:
+        return Verdict.UNCHANGED if at.published else Verdict.PUBLISH
+    if at.restated:
         return Verdict.PUBLISH
-    if closed or any(change.frozen for change in difference.touched):
+    if at.closed or any(change.frozen for change in difference.touched):
         return Verdict.PENDING
-    return Verdict.REFUSED if difference.shrinks_beyond(max_shrink) else Verdict.PUBLISH
+    return Verdict.REFUSED if difference.shrinks_beyond(at.max_shrink) else Verdict.PUBLISH
 
 
-def _standing(bill: MasterBill) -> StandingBill:
-    return StandingBill(
-        master_bill_id=bill.master_bill_id,
-        amount_usd=bill.utility_amount,
-        content_hash=bill.content_hash,
-        status=bill.status,
-        created_utc=bill.created_utc,
-        created_by=bill.created_by,
-        lines=tuple((line.line_hash, line.amount) for line in bill.source_line_items),
-    )
-
-
-def _as_listed(listed: ListedBill) -> StandingBill:
-    if listed.bill is not None:
-        return _standing(msgspec.structs.replace(listed.bill, status=listed.status))
-    return StandingBill(listed.master_bill_id, listed.amount_usd, "", listed.status, "", "", ())
+def _strongest_by_id(listed: Iterable[StandingBill]) -> dict[str, StandingBill]:
+    """One bill for each id: of several the first that somebody has decided on, else the first."""
+    chosen: dict[str, StandingBill] = {}
+    for bill in listed:
+        known = chosen.get(bill.master_bill_id)
+        if known is None or (known.status == DRAFT and bill.status != DRAFT):
+            chosen[bill.master_bill_id] = bill
+    return chosen
 
 
 def _change(name: str, before: StandingBill | None, after: MasterBill | None) -> BillChange:

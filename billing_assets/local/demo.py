@@ -1,15 +1,14 @@
-"""`make demo`: the whole chain on the embedded stack, every period as a Dagster run of the project's own instance.
+"""`make demo`: the whole chain on the embedded stack, every period as a Dagster run, and what came out.
 
-Lives here: the order of things and what is printed. Lives elsewhere: the stack (`stack`), the data (`sample`), what a
-run does (`billing_assets.definitions`).
+Lives here: the order of things and what is printed. Lives elsewhere: the stack (`stack`), the data (`sample`), the runs
+(`runs`), and the totals read back from each store (`outcome`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,44 +16,152 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from billing_assets.domain.errors import BillingError
-from billing_assets.local.environment import demo_environment, enter
-from billing_assets.local.sample_data import ensure_sample
+from billing_assets.domain.money import total
+from billing_assets.domain.resolved import Status
+from billing_assets.local.environment import demo_environment, enter, home_is_usable
+from billing_assets.local.sample_data import chosen_sample, ensure_sample
 from billing_assets.local.stack import EmbeddedStack
+from billing_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from billing_assets.local.outcome import PeriodOutcome
-    from billing_assets.settings import Settings
+    from billing_assets.local.sample import Sample
 
-CONSOLE = Console(highlight=False)
-
-
-def this_month(now: dt.datetime) -> str:
-    """The month of a moment as `YYYY-MM`."""
-    return f"{now:%Y-%m}"
+CONSOLE = Console(highlight=False, soft_wrap=True)
+_TABLE_WIDTH = 150
+_NOT_BILLED = [status for status in Status if status is not Status.BILLABLE]
 
 
-def run_demo(state: Path, *, scale: float, last_period: str | None) -> None:
-    """Start, load once, materialize everything, print the totals.
+class TotalsDifferError(BillingError):
+    """Two stores disagree about a period."""
+
+
+def run_demo(state: Path, *, scale: float | None, last_period: str | None) -> None:
+    """Start the stack, load the sample once, materialize every period, print the totals.
 
     Raises:
         BillingError: Something did not come out as it must; the text says what to do.
     """
-    last = last_period or this_month(dt.datetime.now(dt.UTC))
     began = time.monotonic()
-    CONSOLE.print("Starting the embedded stack (DynamoDB, S3 and Snowflake on loopback) ...")
+    with demo_stack(state):
+        settings = Settings.from_environment()
+        with progress_bars() as progress:
+            sample = load_sample(state, settings, progress, scale=scale, last_period=last_period)
+            periods = sample.periods
+            seconds = _materialize(periods, settings, progress)
+        from billing_assets.local.outcome import outcomes_of  # noqa: PLC0415  # imports Snowflake's connector
+
+        outcomes = outcomes_of(periods, settings)
+    _print_outcomes(outcomes, seconds)
+    _require_totals_that_agree(outcomes)
+    CONSOLE.print(
+        "\nEvery record has its row, and JSON and Snowflake agree to the cent. "
+        f"It took {time.monotonic() - began:.0f} s."
+        "\nNext: `make dev` opens the Dagster UI over these runs; README.md says what to look at."
+    )
+
+
+@contextlib.contextmanager
+def demo_stack(state: Path) -> Iterator[None]:
+    """The embedded stack behind this process's environment: the one that runs already, else one of our own."""
+    home_is_usable()
+    running = EmbeddedStack.attach(state)
+    if running is not None:
+        CONSOLE.print("Using the embedded stack that is running already.")
+        enter(demo_environment(running))
+        yield
+        return
+    CONSOLE.print("Starting the embedded stack: DynamoDB, S3 and Snowflake on loopback.")
     with EmbeddedStack.start(state) as stack:
         enter(demo_environment(stack.environment()))
-        from billing_assets.local.outcome import outcomes_of  # noqa: PLC0415  # imports Dagster, once the stack is up
-        from billing_assets.local.runs import ChainRunner  # noqa: PLC0415
+        yield
 
-        with _progress() as progress:
-            periods = ensure_sample(state, scale=scale, last_period=last, progress=progress)
-            seconds = _materialize(ChainRunner(), periods, progress)
-        from billing_assets.settings import Settings  # noqa: PLC0415
 
-        outcomes = outcomes_of(periods, Settings.from_environment())
-    _print_table(outcomes, seconds)
-    _verify(outcomes)
-    CONSOLE.print(f"\nAll of it took {time.monotonic() - began:.0f} s. Next: `make dev` shows it in the Dagster UI.")
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars in a terminal; elsewhere nothing moves, and a line says when each is done."""
+    columns = TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=CONSOLE) as progress:
+        yield progress
+
+
+def load_sample(
+    state: Path, settings: Settings, progress: Progress, *, scale: float | None, last_period: str | None
+) -> Sample:
+    """The sample, in the stack."""
+    this_month = f"{dt.datetime.now(dt.UTC):%Y-%m}"
+    choice = chosen_sample(state, scale=scale, last_period=last_period, this_month=this_month)
+    bars: dict[str, object] = {}
+
+    def show(what: str, done: int, of: int) -> None:
+        if what not in bars:
+            bars[what] = progress.add_task(f"loading {what}", total=of)
+        progress.update(bars[what], completed=done, total=of)  # type: ignore[arg-type]  # rich's own task id
+
+    return ensure_sample(state, choice, settings, show)
+
+
+def _materialize(periods: Sequence[str], settings: Settings, progress: Progress) -> dict[str, float]:
+    from billing_assets.local.runs import CHAIN, ChainRunner  # noqa: PLC0415  # imports Dagster
+
+    bar = progress.add_task("materializing", total=len(periods) + 1)
+    seconds = {}
+    with ChainRunner(settings) as runner:
+        runner.run("accounts_to_track")
+        progress.advance(bar)
+        for period in periods:
+            seconds[period] = runner.run(*CHAIN, partition=period)
+            progress.advance(bar)
+    return seconds
+
+
+def _print_outcomes(outcomes: Sequence[PeriodOutcome], seconds: dict[str, float]) -> None:
+    table = Table(title="Master bills by UBI period (US dollars)", box=None, header_style="bold", pad_edge=False)
+    table.add_column("period")
+    headings = ("records", *(status.value for status in (Status.BILLABLE, *_NOT_BILLED)))
+    for heading in (*headings, "bills", "JSON amount", "Snowflake", "Snowflake amount", "seconds"):
+        table.add_column(heading, justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.period,
+            f"{outcome.records_in:,}",
+            *(f"{outcome.by_status[status].rows:,}" for status in (Status.BILLABLE, *_NOT_BILLED)),
+            f"{outcome.master_bills:,}",
+            f"{outcome.published_usd:,}",
+            f"{outcome.snowflake_bills:,}",
+            f"{outcome.snowflake_usd:,}",
+            f"{seconds[outcome.period]:.1f}",
+        )
+    table.add_section()
+    table.add_row(*_totals_row(outcomes), f"{sum(seconds.values()):.1f}", style="bold")
+    # A file or a pipe has no width; a table squeezed into 80 columns could not be read.
+    CONSOLE.print(table, width=None if CONSOLE.is_terminal else _TABLE_WIDTH)
+
+
+def _totals_row(outcomes: Sequence[PeriodOutcome]) -> list[str]:
+    by_status = [
+        f"{sum(outcome.by_status[status].rows for outcome in outcomes):,}" for status in (Status.BILLABLE, *_NOT_BILLED)
+    ]
+    return [
+        "all",
+        f"{sum(outcome.records_in for outcome in outcomes):,}",
+        *by_status,
+        f"{sum(outcome.master_bills for outcome in outcomes):,}",
+        f"{total(outcome.published_usd for outcome in outcomes):,}",
+        f"{sum(outcome.snowflake_bills for outcome in outcomes):,}",
+        f"{total(outcome.snowflake_usd for outcome in outcomes):,}",
+    ]
+
+
+def _require_totals_that_agree(outcomes: Sequence[PeriodOutcome]) -> None:
+    wrong = [outcome.period for outcome in outcomes if not outcome.reconciles]
+    if wrong:
+        raise TotalsDifferError(
+            "the totals of the stores differ",
+            where=", ".join(wrong),
+            rule="records in = rows out, and the JSON's amount = Snowflake's amount, to the cent",
+            remedy="`make dev` shows the runs; if you did not change the stores by hand, this is our error: report it",
+        )

@@ -39,7 +39,7 @@ _UNKNOWN_TO_AWS = frozenset(
         "InvalidSignatureException",
     }
 )
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 
 
 def error_code(error: Exception) -> str:
@@ -54,10 +54,16 @@ def http_status(error: Exception) -> int:
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def _message(error: Exception) -> str:
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Message") or "")
+
+
 @contextlib.contextmanager
 def as_billing_error(where: str) -> Iterator[None]:
     """Turn what botocore raises inside the block into a letter; other exceptions pass."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # vendor, imported when used
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         yield
@@ -65,18 +71,26 @@ def as_billing_error(where: str) -> Iterator[None]:
         raise _of_answer(error, where) from error
     except BotoCoreError as error:
         raise _of_client(error, where) from error
+    except ResponseParserError as error:
+        raise unavailable(where, "an answer that is cut short or garbled") from error
+
+
+def unavailable(where: str, found: str) -> StoreUnavailableError:
+    """The letter for what a later try may get."""
+    return StoreUnavailableError(
+        "AWS could not answer, again and again",
+        where=where,
+        found=found,
+        remedy="run again in some minutes; if it stays, see the AWS health page, and lower BILLING_S3_REQUESTS or set "
+        "BILLING_READ_UNITS_PER_SECOND where AWS says to slow down",
+    )
 
 
 def _of_answer(error: Exception, where: str) -> BillingError:
     code, status = error_code(error), http_status(error)
     if code in _TRANSIENT or status >= 500 or status == 429:
-        return StoreUnavailableError(
-            "AWS could not answer, again and again",
-            where=where,
-            found=f"{code} (HTTP {status})",
-            remedy="run again in some minutes; if it stays, see the AWS health page and lower BILLING_S3_REQUESTS",
-        )
-    if code in _EXPIRED:
+        return unavailable(where, f"{code} (HTTP {status})")
+    if code in EXPIRED:
         return AccessDeniedError(
             "the AWS credentials have expired", where=where, found=code, remedy="log in again, then run again"
         )
@@ -87,10 +101,12 @@ def _of_answer(error: Exception, where: str) -> BillingError:
             found=code,
             remedy="check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`aws sts get-caller-identity`)",
         )
-    return _of_refusal(code, status, where)
+    return _of_refusal(error, where)
 
 
-def _of_refusal(code: str, status: int, where: str) -> BillingError:
+def _of_refusal(error: Exception, where: str) -> BillingError:
+    code, status, message = error_code(error), http_status(error), _message(error)
+    found = f"{code} (HTTP {status})" + (f"\n{message}" if message else "")
     if code == "NoSuchBucket":
         return ConfigurationError(
             "there is no such bucket",
@@ -98,18 +114,18 @@ def _of_refusal(code: str, status: int, where: str) -> BillingError:
             found=code,
             remedy="set BILLING_BUCKET to the bucket that the Bill Review app writes to, and check AWS_REGION",
         )
-    if code == "ResourceNotFoundException":
+    if code == "ResourceNotFoundException" or (code == "ValidationException" and "specified index" in message):
         return ConfigurationError(
             "there is no such table or index",
             where=where,
-            found=code,
+            found=found,
             remedy="set BILLING_ASSIGNMENTS_TABLE (BILLING_ASSIGNMENTS_INDEX, …) to what exists, and check AWS_REGION",
         )
     if status in {401, 403} or "AccessDenied" in code or "NotAuthorized" in code:
         return AccessDeniedError(
             "AWS denies access",
             where=where,
-            found=f"{code} (HTTP {status})",
+            found=found,
             rule="S3 answers 403 for a key that doesn't exist, too, where listing the bucket is not allowed",
             remedy="grant the role s3:GetObject, s3:PutObject and s3:ListBucket on the bucket and dynamodb:Scan, "
             "dynamodb:Query and dynamodb:DescribeTable on the tables (docs/operations.md has the policy)",
@@ -117,7 +133,7 @@ def _of_refusal(code: str, status: int, where: str) -> BillingError:
     return ConfigurationError(
         "AWS refuses the request",
         where=where,
-        found=f"{code} (HTTP {status})",
+        found=found,
         remedy="see the AWS documentation of that code; `billing-assets` sends nothing unusual, so a setting is wrong",
     )
 
@@ -146,8 +162,10 @@ def _of_client(error: Exception, where: str) -> BillingError:
             found=str(error),
             remedy="set AWS_REGION (and AWS_PROFILE, if you use one) to what `aws configure list` shows",
         )
-    network = exceptions.HTTPClientError | exceptions.ConnectionError | exceptions.IncompleteReadError
-    if isinstance(error, network):
+    damaged = exceptions.IncompleteReadError | exceptions.ChecksumError | exceptions.FlexibleChecksumError
+    if isinstance(error, damaged):
+        return unavailable(where, str(error))
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return StoreUnavailableError(
             "AWS can't be reached",
             where=where,

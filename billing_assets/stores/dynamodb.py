@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,8 @@ import msgspec
 from billing_assets.domain.assignments import PartitionRange, TableReading
 from billing_assets.domain.json_text import NumberText
 from billing_assets.domain.periods import Month, spellings_of
-from billing_assets.stores.aws_errors import as_billing_error
+from billing_assets.stores.aws_errors import as_billing_error, unavailable
+from billing_assets.stores.retrying import Backoff, RatePace, retried
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 """One item: texts as `str`, numbers as `NumberText`, NULL as None, flags as `bool`, the rest as DynamoDB sends it."""
 
+_Request = dict[str, Any]
 _SEGMENTS = 4
 _BYTES_PER_MB = 1_000_000
-_RAW_ITEMS = "BillingRawItems"
+_RETRY_SECONDS = 120.0
+_FIRST_CONTACT_SECONDS = 10.0
+"""For how long a table is asked for its size: a wrong endpoint shows there, and shall not take minutes to tell."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,7 @@ class ReadFigures:
     read_units: float = 0.0
     path: str = ""
     """`scan` or `index`."""
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,13 @@ class TableSize:
 
     records: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    items: list[dict[str, Any]]
+    read_units: float
+    retries: int
 
 
 class AssignmentsTable:
@@ -56,9 +69,12 @@ class AssignmentsTable:
         index: The secondary index by UBI period.
         scan_limit_mb: Up to this table size the whole table is scanned for a period.
         read_units_per_second: How fast to read at most; 0 is no limit.
+        retry_seconds: For how long a page is asked for while DynamoDB throttles, fails or breaks off.
+        clock: Seconds of any monotonic clock.
+        sleep: Waits for so many seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a table, and by which clock it is read
         self,
         dynamodb: DynamoDBClient,
         *,
@@ -66,12 +82,18 @@ class AssignmentsTable:
         index: str,
         scan_limit_mb: int,
         read_units_per_second: int = 0,
+        retry_seconds: float = _RETRY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._index = index
         self._scan_limit_bytes = scan_limit_mb * _BYTES_PER_MB
         self._units_per_second = read_units_per_second
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._sleep = sleep
         _take_items_as_sent(dynamodb)
 
     def size(self) -> TableSize:
@@ -88,86 +110,92 @@ class AssignmentsTable:
             return self.read_table(partitions, partition)
         figures = ReadFigures(path="index")
         spellings = spellings_of(Month.from_key(partition))
-        pages = (self._query_pages(spelling) for spelling in spellings)
-        records = self._gather(pages, figures)
+        requests = [(self._dynamodb.query, self._query_of(spelling)) for spelling in spellings]
+        records = self._gather(requests, figures)
         return TableReading.of(records, partitions, partition, whole_table=False), figures
 
     def read_table(self, partitions: PartitionRange, partition: str | None = None) -> tuple[TableReading, ReadFigures]:
         """Every record, by one strongly consistent parallel Scan."""
         figures = ReadFigures(path="scan")
-        records = self._gather((self._scan_pages(segment) for segment in range(_SEGMENTS)), figures)
+        requests = [(self._dynamodb.scan, self._scan_of(segment)) for segment in range(_SEGMENTS)]
+        records = self._gather(requests, figures)
         return TableReading.of(records, partitions, partition, whole_table=True), figures
 
-    def _scan_pages(self, segment: int) -> Iterator[dict[str, Any]]:
-        request: dict[str, Any] = {
+    def _scan_of(self, segment: int) -> _Request:
+        return {
             "TableName": self._table,
             "Segment": segment,
             "TotalSegments": _SEGMENTS,
             "ConsistentRead": True,
             "ReturnConsumedCapacity": "TOTAL",
         }
-        return _pages(self._dynamodb.scan, request)
 
-    def _query_pages(self, spelling: str) -> Iterator[dict[str, Any]]:
-        request: dict[str, Any] = {
+    def _query_of(self, spelling: str) -> _Request:
+        return {
             "TableName": self._table,
             "IndexName": self._index,
             "KeyConditionExpression": "ubi_period = :period",
             "ExpressionAttributeValues": {":period": {"S": spelling}},
             "ReturnConsumedCapacity": "TOTAL",
         }
-        return _pages(self._dynamodb.query, request)
 
-    def _gather(self, sources: Iterator[Iterator[dict[str, Any]]], figures: ReadFigures) -> Iterator[Record]:
-        """Read several sequences of pages at once; their records, in no order."""
-        pace = _Pace(self._units_per_second)
+    def _gather(self, requests: list[tuple[Callable[..., Any], _Request]], figures: ReadFigures) -> Iterator[Record]:
+        """Follow several requests to their last page at once; their records, in no order."""
+        pace = RatePace(self._units_per_second, self._clock, self._sleep)
 
-        def read(pages: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-            answers = []
-            for page in pages:
-                units = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
-                answers.append({"items": page[_RAW_ITEMS], "units": units})
-                pace.spend(units)
-            return answers
+        def read(request: tuple[Callable[..., Any], _Request]) -> list[_Page]:
+            pages = []
+            for page in self._pages(*request):
+                pages.append(page)
+                pace.spend(page.read_units)
+            return pages
 
-        with as_billing_error(f"DynamoDB table {self._table}"), ThreadPoolExecutor(_SEGMENTS) as pool:
-            for answers in pool.map(read, sources):
-                for answer in answers:
+        with ThreadPoolExecutor(_SEGMENTS) as pool:
+            for pages in pool.map(read, requests):
+                for page in pages:
                     figures.pages += 1
-                    figures.read_units += answer["units"]
-                    yield from map(_plain_record, answer["items"])
+                    figures.read_units += page.read_units
+                    figures.retries += page.retries
+                    yield from map(_plain_record, page.items)
+
+    def _pages(self, call: Callable[..., Any], request: _Request) -> Iterator[_Page]:
+        start: _Request = {}
+        retries: list[None] = []
+        while True:
+            backoff = Backoff(self._retry_seconds, self._clock, self._sleep)
+            ask = partial(self._ask, call, {**request, **start})
+            answer = retried(ask, backoff, partial(retries.append, None))
+            units = float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+            yield _Page(answer["Items"], units, len(retries))
+            retries.clear()
+            if not answer.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _ask(self, call: Callable[..., Any], request: _Request) -> dict[str, Any]:
+        where = f"DynamoDB table {self._table}"
+        if "IndexName" in request:
+            where += f", index {self._index}"
+        with as_billing_error(where):
+            answer: dict[str, Any] = call(**request)
+        # botocore reads a body that is no JSON as an answer without anything in it, which would end the pages here.
+        if answer.get("Count") != len(answer.get("Items", ())):
+            raise unavailable(where, "an answer that is cut short or garbled")
+        return answer
 
 
 def table_size(dynamodb: DynamoDBClient, table: str) -> TableSize:
     """Records and bytes of any table, as DynamoDB last counted them."""
-    with as_billing_error(f"DynamoDB table {table}"):
-        description = dynamodb.describe_table(TableName=table)["Table"]
-    return TableSize(description.get("ItemCount", 0), description.get("TableSizeBytes", 0))
+    where = f"DynamoDB table {table}"
 
+    def describe() -> TableSize:
+        with as_billing_error(where):
+            description = dynamodb.describe_table(TableName=table).get("Table")
+        if not description:
+            raise unavailable(where, "an answer that is cut short or garbled")
+        return TableSize(description.get("ItemCount", 0), description.get("TableSizeBytes", 0))
 
-def _pages(call: Callable[..., Any], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    start: Any = None
-    while True:
-        page = call(**request) if start is None else call(**request, ExclusiveStartKey=start)
-        yield page
-        start = page.get("LastEvaluatedKey")
-        if not start:
-            return
-
-
-class _Pace:
-    """Keeps the read capacity of all threads together under a rate."""
-
-    def __init__(self, units_per_second: int) -> None:
-        self._units_per_second = units_per_second
-        self._free_at = time.monotonic()
-
-    def spend(self, units: float) -> None:
-        if not self._units_per_second:
-            return
-        now = time.monotonic()
-        self._free_at = max(self._free_at, now) + units / self._units_per_second
-        time.sleep(max(0.0, self._free_at - now))
+    return retried(describe, Backoff(_FIRST_CONTACT_SECONDS))
 
 
 def _plain_record(item: dict[str, dict[str, Any]]) -> Record:
@@ -192,6 +220,7 @@ def _take_items_as_sent(dynamodb: DynamoDBClient) -> None:
     """Decode the items of an answer ourselves: botocore's own parser takes 44 ms for a thousand records.
 
     It is the documented place to change an answer before botocore reads it; retries, signing and errors stay its own.
+    Whoever shares the client gets the items as ever, except that binary values stay base64 text.
     """
     for operation in ("Scan", "Query"):
         dynamodb.meta.events.register_first(
@@ -205,6 +234,7 @@ def _take_items(response_dict: dict[str, Any], customized_response_dict: dict[st
     try:
         answer = _decode_answer(response_dict["body"])
     except msgspec.DecodeError:
-        return  # botocore's own parser says what is wrong with it
-    customized_response_dict[_RAW_ITEMS] = answer.pop("Items", [])
-    response_dict["body"] = msgspec.json.encode(answer)
+        return
+    if isinstance(items := answer.pop("Items", None), list):
+        customized_response_dict["Items"] = items
+        response_dict["body"] = msgspec.json.encode(answer)

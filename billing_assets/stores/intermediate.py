@@ -9,10 +9,10 @@ import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from billing_assets.domain.errors import ConfigurationError
-from billing_assets.stores.aws_errors import as_billing_error, error_code
+from billing_assets.stores.aws_errors import as_billing_error
+from billing_assets.stores.small_objects import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ class IntermediateStore:
     def __init__(self, uri: str, s3: Callable[[], S3Client]) -> None:
         self._uri = uri.rstrip("/")
         self._s3 = s3
-        parts = urlsplit(self._uri)
-        self._bucket, self._prefix = (parts.netloc, parts.path.strip("/")) if parts.scheme == "s3" else ("", "")
+        bucket, _, prefix = self._uri.removeprefix("s3://").partition("/")
+        self._bucket, self._prefix = (bucket, prefix.strip("/")) if self._uri.startswith("s3://") else ("", "")
 
     def uri_of(self, name: str) -> str:
         """Where a file is, for people."""
@@ -58,20 +58,20 @@ class IntermediateStore:
 
     def read(self, name: str) -> bytes | None:
         """A file's content, or None if there is none."""
-        if not self._bucket:
-            try:
-                return (Path(self._uri) / name).read_bytes()
-            except FileNotFoundError:
-                return None
-        from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
-
-        with as_billing_error(self.uri_of(name)):
-            try:
-                return self._s3().get_object(Bucket=self._bucket, Key=self._key(name))["Body"].read()
-            except ClientError as error:
-                if error_code(error) == "NoSuchKey":
-                    return None
-                raise
+        if self._bucket:
+            return read_bytes(self._s3(), self._bucket, self._key(name), self.uri_of(name))
+        path = Path(self._uri) / name
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigurationError(
+                "intermediate data can't be read",
+                where=str(path),
+                found=str(error),
+                remedy="set BILLING_STORAGE_URI to a folder (or s3://…) that may be read and holds nothing else",
+            ) from error
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
@@ -82,6 +82,9 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            file.flush()
+            # Else a power cut may leave the new name without its content.
+            os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

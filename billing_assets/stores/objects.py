@@ -1,7 +1,7 @@
 """Stage 4 objects from S3: many at a time, each once, slower when S3 says so.
 
 Source: SPEC.md sections 1.2 and 5. What an object holds is read in `billing_assets.domain.stage4`. The fast path is
-obstore; a request that fails there is asked again through boto3, which knows every code and renews credentials.
+obstore; a request that fails there without saying why is asked again through boto3, which knows every code.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from billing_assets.domain.errors import StoreUnavailableError
 from billing_assets.domain.resolution import OBJECT_MISSING, OBJECT_UNREADABLE, ObjectFault
-from billing_assets.stores.aws_errors import THROTTLING, as_billing_error, error_code, http_status
-from billing_assets.stores.retrying import Backoff
+from billing_assets.stores.aws_errors import THROTTLING, as_billing_error, error_code, http_status, unavailable
+from billing_assets.stores.retrying import Backoff, Pace, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -28,10 +27,18 @@ if TYPE_CHECKING:
     from billing_assets.stores.aws import AwsClients
 
 _LISTING_THREADS = 16
-_CREDENTIALS_LIVE = dt.timedelta(minutes=5)
-_FAST_KEY = re.compile(r"(?!/)(?!.*//)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\x7f]+", re.DOTALL)
-"""Keys that obstore asks for as they are; it drops a leading slash and refuses `//`, `..` and control characters."""
+_REQUEST_SECONDS = 30.0
+"""For how long one request may take: an object is a few kilobytes."""
 
+_CREDENTIALS_LIVE = dt.timedelta(minutes=1)
+"""For how long obstore keeps credentials without asking the session, which renews them, again."""
+
+_FAST_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\x7f]+", re.DOTALL)
+"""Keys that obstore asks for as they are: it drops a slash at either end and refuses `//`, `..` and control characters.
+"""
+
+_STATUS = re.compile(r"status code: ([0-9]{3})")
+_MISSING = frozenset({"NoSuchKey", "404"})
 _ARCHIVED = frozenset({"InvalidObjectState"})
 
 
@@ -42,7 +49,6 @@ class FetchFigures:
     requests: int = 0
     retries: int = 0
     slow_downs: int = 0
-    renewals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, **by: int) -> None:
@@ -52,29 +58,8 @@ class FetchFigures:
                 setattr(self, name, getattr(self, name) + more)
 
 
-class Pace:
-    """How many requests may be in flight: halved when S3 says to slow down, one more after many good answers."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._limit = float(most)
-        self._lock = threading.Lock()
-
-    @property
-    def limit(self) -> int:
-        """Requests in flight now allowed, at least one."""
-        return max(1, int(self._limit))
-
-    def slow_down(self) -> None:
-        """S3 has asked for fewer requests."""
-        with self._lock:
-            self._limit = max(1.0, self._limit / 2)
-
-    def answered(self) -> None:
-        """An answer came; the limit grows by one for each time that all requests in flight were answered."""
-        if self._limit < self._most:
-            with self._lock:
-                self._limit = min(float(self._most), self._limit + 1 / self._limit)
+class _StoppedError(Exception):
+    """Nobody waits for the object any more."""
 
 
 class StageFourObjects:
@@ -118,10 +103,11 @@ class StageFourObjects:
         arrived: SimpleQueue[tuple[str, bytes | ObjectFault | BaseException]] = SimpleQueue()
         in_flight = done = 0
         pool = ThreadPoolExecutor(self._requests, thread_name_prefix="stage4")
+        stopped = threading.Event()
 
         def get(key: str) -> None:
             try:
-                arrived.put((key, self._get(key)))
+                arrived.put((key, self._get(key, stopped)))
             except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for it
                 arrived.put((key, error))
 
@@ -139,6 +125,7 @@ class StageFourObjects:
                     self._on_progress(done, len(keys))
                 yield key, answer
         finally:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
     def siblings(self, families: Collection[ObjectFamily]) -> Iterator[tuple[ObjectFamily, list[str]]]:
@@ -147,78 +134,78 @@ class StageFourObjects:
             yield from pool.map(lambda family: (family, self._list(family.prefix)), families)
 
     def _list(self, prefix: str) -> list[str]:
-        with as_billing_error(f"s3://{self._bucket}/{prefix}*"):
-            pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            return [found["Key"] for page in pages for found in page.get("Contents", ())]
+        def keys() -> list[str]:
+            with as_billing_error(f"s3://{self._bucket}/{prefix}*"):
+                pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+                return [found["Key"] for page in pages for found in page.get("Contents", ())]
 
-    def _get(self, key: str) -> bytes | ObjectFault:
-        backoff = Backoff(self._retry_seconds)
+        return retried(keys, Backoff(self._retry_seconds), self._count_retry)
+
+    def _get(self, key: str, stopped: threading.Event) -> bytes | ObjectFault:
+        def sleep(seconds: float) -> None:
+            if stopped.wait(seconds):
+                raise _StoppedError
+
         fast = _FAST_KEY.fullmatch(key) is not None
-        while True:
-            answer = self._get_fast(key) if fast else None
-            if answer is None:
-                try:
-                    answer = self._get_surely(key)
-                except StoreUnavailableError:
-                    self.figures.count(retries=1)
-                    if backoff.pause():
-                        continue
-                    raise
-            self._pace.answered()
-            return answer
 
-    def _get_fast(self, key: str) -> bytes | ObjectFault | None:
+        def ask() -> bytes | ObjectFault:
+            body = self._get_fast(key) if fast else None
+            return self._get_surely(key) if body is None else body
+
+        answer = retried(ask, Backoff(self._retry_seconds, sleep=sleep), self._count_retry)
+        self._pace.answered()
+        return answer
+
+    def _count_retry(self) -> None:
+        self.figures.count(retries=1)
+
+    def _get_fast(self, key: str) -> bytes | None:
         """Ask obstore; None if it can't say for certain what is wrong."""
         import obstore  # noqa: PLC0415  # vendor, imported when used
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError  # noqa: PLC0415
+        from obstore.exceptions import BaseError  # noqa: PLC0415
 
         self.figures.count(requests=1)
-        store = self._fast_store()
+        asked_at = time.monotonic()
         try:
-            response = obstore.get(store, key)
+            response = obstore.get(self._fast_store(), key)
             body = response.bytes().to_bytes()
-            if len(body) == response.meta["size"]:
-                return body
-        except FileNotFoundError:
-            # The bucket itself may be what is missing; boto3 tells them apart.
+            return body if len(body) == response.meta["size"] else None
+        except (FileNotFoundError, ValueError):
+            # The bucket itself may be what is missing, or the key unknown to obstore; boto3 tells them apart.
             return None
-        except (PermissionDeniedError, UnauthenticatedError):
-            # Perhaps a credential that expired in mid-run: take the renewed one for the objects to come.
-            self._renew(store)
         except BaseError as error:
-            if any(code in str(error) for code in ("SlowDown", "503")):
-                self._slow_down()
-        return None
+            # The text repeats the key, which may hold any number; the status stands behind words of its own.
+            status = _STATUS.search(str(error))
+            if status is None or not (status[1] == "429" or status[1].startswith("5")):
+                return None
+            if status[1] in {"429", "503"}:
+                self._slow_down(asked_at)
+            raise unavailable(f"s3://{self._bucket}/{key}", f"HTTP {status[1]}") from error
 
     def _get_surely(self, key: str) -> bytes | ObjectFault:
-        """Ask boto3, which retries by itself and names what is wrong."""
+        """Ask boto3, which names what is wrong and renews credentials."""
         from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
 
         self.figures.count(requests=1)
+        asked_at = time.monotonic()
         with as_billing_error(f"s3://{self._bucket}/{key}"):
             try:
-                return self._clients.s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+                return self._clients.s3_single_try.get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except ClientError as error:
                 code = error_code(error)
-                if code in {"NoSuchKey", "404"}:
+                if code in _MISSING:
                     return ObjectFault(OBJECT_MISSING)
                 if code in _ARCHIVED:
                     return ObjectFault(OBJECT_UNREADABLE, "archived storage class: restore it to read it")
                 if code == "KeyTooLongError":
                     return ObjectFault(OBJECT_MISSING, "longer than a key can be")
                 if code in THROTTLING or http_status(error) == 503:
-                    self._slow_down()
+                    self._slow_down(asked_at)
                 raise
 
-    def _slow_down(self) -> None:
+    def _slow_down(self, asked_at: float) -> None:
         self.figures.count(slow_downs=1)
-        self._pace.slow_down()
-
-    def _renew(self, used: Any) -> None:
-        with self._store_lock:
-            if self._store is used:
-                self._store = None
-                self.figures.count(renewals=1)
+        self._pace.slow_down(asked_at)
 
     def _fast_store(self) -> Any:
         with self._store_lock:
@@ -231,18 +218,16 @@ class StageFourObjects:
         from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
         from obstore.store import S3Store  # noqa: PLC0415
 
-        meta = self._clients.s3.meta
-        host = urlsplit(meta.endpoint_url).hostname or ""
-        # AWS's own endpoints are made by obstore from the region; any other (an emulator, a VPC endpoint) is given.
-        endpoint: Any = {} if host.endswith(".amazonaws.com") else {"endpoint": meta.endpoint_url}
+        meta = self._clients.s3_single_try.meta
+        seconds = dt.timedelta(seconds=min(_REQUEST_SECONDS, self._retry_seconds))
         with as_billing_error("the AWS credentials"):
             if self._clients.session.get_credentials() is None:
                 raise NoCredentialsError
             return S3Store(
                 self._bucket,
                 region=meta.region_name,
+                endpoint=meta.endpoint_url,
                 credential_provider=Boto3CredentialProvider(self._clients.session, ttl=_CREDENTIALS_LIVE),
-                client_options={"allow_http": True, "timeout": dt.timedelta(seconds=60), "connect_timeout": "5s"},
+                client_options={"allow_http": True, "timeout": seconds, "connect_timeout": "5s"},
                 retry_config={"max_retries": 0},
-                **endpoint,
             )

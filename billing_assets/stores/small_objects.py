@@ -1,4 +1,4 @@
-"""Single objects of S3 that are read whole: configuration lists, not bills."""
+"""Single objects of S3 that are read whole, an answer that breaks off asked for again: configuration, not bills."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import ConfigurationError, UnreadableInputError
 from billing_assets.stores.aws_errors import as_billing_error, error_code
+from billing_assets.stores.retrying import Backoff, retried
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+_RETRY_SECONDS = 30.0
 
 
 def read_text(s3: S3Client, bucket: str, key: str) -> tuple[str, int]:
@@ -18,21 +21,31 @@ def read_text(s3: S3Client, bucket: str, key: str) -> tuple[str, int]:
         ConfigurationError: There is no such object.
         UnreadableInputError: It is not UTF-8.
     """
-    from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
-
     where = f"s3://{bucket}/{key}"
-    with as_billing_error(where):
-        try:
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) != "NoSuchKey":
-                raise
-            raise ConfigurationError(
-                "there is no such object", where=where, found="NoSuchKey", remedy="correct the key in the settings"
-            ) from None
+    body = read_bytes(s3, bucket, key, where)
+    if body is None:
+        raise ConfigurationError(
+            "there is no such object", where=where, found="NoSuchKey", remedy="correct the key in the settings"
+        )
     try:
         return body.decode(), len(body)
     except UnicodeDecodeError as error:
         raise UnreadableInputError(
             "the object is not UTF-8 text", where=where, found=f"byte {error.start}", remedy="save it again in the app"
         ) from None
+
+
+def read_bytes(s3: S3Client, bucket: str, key: str, where: str) -> bytes | None:
+    """An object's content, or None if there is none; botocore itself doesn't retry a body that breaks off."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
+
+    def get() -> bytes | None:
+        with as_billing_error(where):
+            try:
+                return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error_code(error) == "NoSuchKey":
+                    return None
+                raise
+
+    return retried(get, Backoff(_RETRY_SECONDS))

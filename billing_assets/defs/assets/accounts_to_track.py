@@ -12,7 +12,8 @@ from billing_assets.domain.accounts import accounts_sha256, parse_accounts
 from billing_assets.domain.period_tables import AccountsToTrack
 from billing_assets.stores.parquet import ACCOUNT_COLUMNS
 
-DESCRIPTION = """The accounts that operations expect bills for, from the list in S3 (the app's DynamoDB item is a cache).
+DESCRIPTION = """The accounts that operations expect bills for, from the list in S3 (the app's item in DynamoDB is a
+cache).
 
 No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody.
 """

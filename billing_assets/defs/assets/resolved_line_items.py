@@ -6,6 +6,7 @@ from billing_assets.defs.checks.resolved import check_resolved, resolved_check_s
 from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
 from billing_assets.defs.metadata import (
     PREVIEW_ROWS,
+    Metadata,
     by_status,
     column_schema,
     dollars,
@@ -58,12 +59,14 @@ def build_resolved_line_items(
         code_version="1",
         pool="s3",
         retry_policy=RETRY_WHAT_PASSES,
+        # Beside check results Dagster takes no type from a MaterializeResult's parameter.
+        dagster_type=dg.PythonObjectDagsterType(ResolvedPeriod),
         check_specs=resolved_check_specs("resolved_line_items", partitions),
         metadata={"dagster/column_schema": column_schema(RESOLVED_COLUMNS)},
     )
     def resolved_line_items(
         context: dg.AssetExecutionContext, ubi_assignments: AssignmentsOfPeriod, bucket: BucketResource
-    ) -> dg.MaterializeResult:  # of a ResolvedPeriod; Dagster takes no parameter beside checks
+    ) -> dg.MaterializeResult:
         progress = LoggedProgress(context.log.info, "objects")
         with letters_to_failures():
             source = bucket.objects(progress)
@@ -83,9 +86,7 @@ def build_resolved_line_items(
     return resolved_line_items
 
 
-def _metadata(
-    rows: list[ResolvedLineItem], reading: ReadingFigures, fetched: FetchFigures, seconds: float
-) -> dict[str, object]:
+def _metadata(rows: list[ResolvedLineItem], reading: ReadingFigures, fetched: FetchFigures, seconds: float) -> Metadata:
     totals = totals_by_status(rows)
     billable = totals[Status.BILLABLE]
     return {

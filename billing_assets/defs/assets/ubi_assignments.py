@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, column_schema, dollars, markdown_table
+from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, column_schema, dollars, markdown_table
 from billing_assets.defs.partitions import partition_range
 from billing_assets.defs.resources import AssignmentsResource
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE
@@ -64,10 +64,10 @@ def build_ubi_assignments(partitions: dg.PartitionsDefinition, *, first: Month, 
     return ubi_assignments
 
 
-def _metadata(reading: TableReading, figures: ReadFigures) -> dict[str, object]:
+def _metadata(reading: TableReading, figures: ReadFigures) -> Metadata:
     rows = reading.assignments
     amounts = [row.amount for row in rows if row.amount is not None]
-    metadata: dict[str, object] = {
+    metadata: Metadata = {
         "dagster/partition_row_count": len(rows),
         "own_amounts_usd": dollars(total(amounts)),
         "amounts_absent": sum(not row.amount_text for row in rows),

@@ -1,0 +1,26 @@
+"""The archive of assignments, observed and never billed: which lines stand in it.
+
+Source: SPEC.md sections 1.1 and 7.2. Asked only where a guard holds a publication back, so it is scanned whole: its key
+differs from deployment to deployment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_assets.stores.aws_errors import as_billing_error
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+def archived_among(dynamodb: DynamoDBClient, table: str, line_hashes: Collection[str]) -> frozenset[str]:
+    """Those of the line hashes that an archived assignment holds."""
+    with as_billing_error(f"DynamoDB table {table}"):
+        pages = dynamodb.get_paginator("scan").paginate(
+            TableName=table, ProjectionExpression="line_hash", ConsistentRead=True
+        )
+        archived = {item["line_hash"].get("S", "") for page in pages for item in page["Items"] if "line_hash" in item}
+    return frozenset(archived.intersection(line_hashes))
