@@ -173,7 +173,8 @@ def _partition_of(text: str) -> str | None:
         day = parse_day(text)
     except ValueError:
         return None
-    return Month(day.year, day.month).key
+    # `strptime` also reads the digits of other scripts.
+    return Month(day.year, day.month).key if text.isascii() else None
 
 
 def _kind_of(value: object) -> str:

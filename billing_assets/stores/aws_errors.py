@@ -64,6 +64,7 @@ def as_billing_error(where: str) -> Iterator[None]:
     """Turn what botocore raises inside the block into a letter; other exceptions pass."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # vendor, imported when used
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     try:
         yield
@@ -71,7 +72,8 @@ def as_billing_error(where: str) -> Iterator[None]:
         raise _of_answer(error, where) from error
     except BotoCoreError as error:
         raise _of_client(error, where) from error
-    except ResponseParserError as error:
+    except (ResponseParserError, HTTPError) as error:
+        # Neither of the two is botocore's own: the second comes of an error answer whose text breaks off.
         raise unavailable(where, "an answer that is cut short or garbled") from error
 
 

@@ -30,7 +30,7 @@ _Request = dict[str, Any]
 _SEGMENTS = 4
 _BYTES_PER_MB = 1_000_000
 _RETRY_SECONDS = 120.0
-_FIRST_CONTACT_SECONDS = 10.0
+_FIRST_CONTACT_SECONDS = 5.0
 """For how long a table is asked for its size: a wrong endpoint shows there, and shall not take minutes to tell."""
 
 

@@ -38,6 +38,7 @@ _FAST_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x
 """
 
 _STATUS = re.compile(r"status code: ([0-9]{3})")
+_BUSY = frozenset({429, 503})
 _MISSING = frozenset({"NoSuchKey", "404"})
 _ARCHIVED = frozenset({"InvalidObjectState"})
 
@@ -134,10 +135,18 @@ class StageFourObjects:
             yield from pool.map(lambda family: (family, self._list(family.prefix)), families)
 
     def _list(self, prefix: str) -> list[str]:
+        from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
+
         def keys() -> list[str]:
+            asked_at = time.monotonic()
             with as_billing_error(f"s3://{self._bucket}/{prefix}*"):
-                pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-                return [found["Key"] for page in pages for found in page.get("Contents", ())]
+                try:
+                    pages = self._clients.s3_single_try.get_paginator("list_objects_v2")
+                    found = pages.paginate(Bucket=self._bucket, Prefix=prefix)
+                    return [listed["Key"] for page in found for listed in page.get("Contents", ())]
+                except ClientError as error:
+                    self._heed(error, asked_at)
+                    raise
 
         return retried(keys, Backoff(self._retry_seconds), self._count_retry)
 
@@ -175,12 +184,13 @@ class StageFourObjects:
             return None
         except BaseError as error:
             # The text repeats the key, which may hold any number; the status stands behind words of its own.
-            status = _STATUS.search(str(error))
-            if status is None or not (status[1] == "429" or status[1].startswith("5")):
-                return None
-            if status[1] in {"429", "503"}:
+            match = _STATUS.search(str(error))
+            status = int(match[1]) if match else 0
+            if status in _BUSY:
                 self._slow_down(asked_at)
-            raise unavailable(f"s3://{self._bucket}/{key}", f"HTTP {status[1]}") from error
+            elif status < 500:
+                return None
+            raise unavailable(f"s3://{self._bucket}/{key}", f"HTTP {status}") from error
 
     def _get_surely(self, key: str) -> bytes | ObjectFault:
         """Ask boto3, which names what is wrong and renews credentials."""
@@ -199,9 +209,12 @@ class StageFourObjects:
                     return ObjectFault(OBJECT_UNREADABLE, "archived storage class: restore it to read it")
                 if code == "KeyTooLongError":
                     return ObjectFault(OBJECT_MISSING, "longer than a key can be")
-                if code in THROTTLING or http_status(error) == 503:
-                    self._slow_down(asked_at)
+                self._heed(error, asked_at)
                 raise
+
+    def _heed(self, error: Exception, asked_at: float) -> None:
+        if error_code(error) in THROTTLING or http_status(error) in _BUSY:
+            self._slow_down(asked_at)
 
     def _slow_down(self, asked_at: float) -> None:
         self.figures.count(slow_downs=1)

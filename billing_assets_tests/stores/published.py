@@ -170,10 +170,12 @@ class FaultyClient:
             number = self.calls
             if self._always or number == self._before:
                 raise self._fault()
-            answer = method(**arguments)
-            if number == self._after:
-                raise self._fault()
-            return answer
+            try:
+                return method(**arguments)
+            finally:
+                # Whatever S3 answered, nobody heard it.
+                if number == self._after:
+                    raise self._fault()
 
         return call
 

@@ -52,7 +52,7 @@ def ignore(_: str) -> None:
 class WatchedCursor(SnowflakeCursor):
     """Tells its connection's hooks of each statement before and after it is sent."""
 
-    def execute(self, command: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def execute(self, command: str, *args: Any, **kwargs: Any) -> Any:
         """Run a statement between the two hooks."""
         connection = self.connection
         assert isinstance(connection, WatchedConnection)
@@ -76,7 +76,7 @@ class WatchedConnection(SnowflakeConnection):
     before: Hook = staticmethod(ignore)
     after: Hook = staticmethod(ignore)
 
-    def cursor(self, cursor_class: Any = WatchedCursor) -> SnowflakeCursor:
+    def cursor(self, cursor_class: Any = WatchedCursor) -> Any:
         """Open a watched cursor."""
         return super().cursor(cursor_class)
 

@@ -120,7 +120,7 @@ def test_running_again_writes_nothing(place: Place) -> None:
 
 
 def test_a_moved_source_is_brought_up_to_date(place: Place) -> None:
-    """A rewrite of the source objects changes no content, only where lines are found; a closed month stays."""
+    """A rewrite of the source objects changes no content, only where it is found; a closed month stays."""
     moved = bill(lines=(line(name="P1-a", s3_key="in/x_20250303T000000Z.jsonl"),))
     place.run(bill())
     assert place.run(moved).period_written
@@ -134,8 +134,8 @@ def test_a_list_in_the_apps_own_format_passes_unharmed(place: Place) -> None:
     """Floats, other key order, unknown fields, a range and foreign ids of other writers keep every character."""
     others = [
         (
-            '{"status": "final",  "utility_amount": 12.10, "master_bill_id": "A|B|C|12/2024|02/2025", "x": {"y": [1.0]},'
-            ' "billback_month_start": "12/01/2024"}'
+            '{"status": "final",  "utility_amount": 12.10, "master_bill_id": "A|B|C|12/2024|02/2025", "x": {"y": [1.0]}'
+            ', "billback_month_start": "12/01/2024"}'
         ),
         '{"id": 7, "billback_month_start": "01/01/2025", "utility_amount": 0.30000000000000004}',
         '{"score": NaN}',
@@ -448,7 +448,11 @@ def test_a_publication_under_way_is_no_damage(place: Place) -> None:
     """What differs only for a moment is not reported."""
     place.run(*TEN)
     place.put(place.location.combined_key, "[]")
-    patience = Patience(sleep=lambda _: republish(place.s3, place.location, JANUARY))
+
+    def second_object_written(_seconds: float) -> None:
+        republish(place.s3, place.location, JANUARY)
+
+    patience = Patience(sleep=second_object_written)
     assert combined_differs(place.s3, place.location, patience=patience).agrees
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +33,11 @@ from billing_assets_tests.stores.snowflake_exports import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from snowflake.connector import SnowflakeConnection
+
+    from billing_assets.stores.snowflake import Connect
 
 NASTY = 'it\'s "100%" %s \\ back\\n ; DROP TABLE x; -- \t\r\n 😀 é \u2028 {} ? :1 $$'
 
@@ -64,6 +69,14 @@ def _changes(world: World) -> list[tuple[str, str, Decimal | None, Decimal | Non
         (row[3].split("|")[0], row[4], row[5], row[6], row[7], row[8], row[9])
         for row in world.table("MASTER_BILL_CHANGES")
     ]
+
+
+def _counting(connect: Connect, opened: list[int]) -> Connect:
+    def counted() -> AbstractContextManager[SnowflakeConnection]:
+        opened.append(1)
+        return connect()
+
+    return counted
 
 
 def test_a_first_export_makes_the_tables_and_holds_exactly_the_published_bills(world: World) -> None:
@@ -163,8 +176,10 @@ def test_other_periods_are_left_alone(world: World) -> None:
 
 @pytest.mark.parametrize("paramstyle", ["pyformat", "qmark"])
 def test_nasty_texts_and_large_amounts_are_read_back_exactly(world: World, paramstyle: str) -> None:
-    """Quotes, percent signs, backslashes, emoji, line breaks, empty texts and 16 digits survive, however values bind."""
-    texts = dict.fromkeys(("account_number", "vendor_name", "description", "s3_key", "override_reason"), NASTY)
+    """Quotes, percent signs, backslashes, emoji, empty texts and 16 digits survive, however values are bound."""
+    texts: dict[str, Any] = dict.fromkeys(
+        ("account_number", "vendor_name", "description", "s3_key", "override_reason"), NASTY
+    )
     lines = [line_of("9999999999999999.99", **texts, gl_code=""), line_of("-9999999999999999.98", number=1)]
     bill = bill_of("P1", lines=lines, property_name=NASTY, status="")
     large = bill_of("P2", "9999999999999999.99")
@@ -198,11 +213,12 @@ def test_statements_and_connections_are_constant_in_the_number_of_rows(world: Wo
     small = period_of(*(bill_of(f"P{n}", "1.00") for n in range(2)))
     large = period_of(*(bill_of(f"P{n}", "1.00", "2.00", "3.00", period=MARCH) for n in range(200)), period=MARCH)
     world.export(period_of(bill_of("P1", "9.00", period=FEBRUARY), period=FEBRUARY))
-    counts, opened = [], []
+    counts: list[list[str]] = []
+    opened: list[int] = []
     for period in (small, large):
         statements: list[str] = []
         connect = world.connect(before=statements.append)
-        world.export(period, connect=lambda connect=connect: opened.append(1) or connect())  # type: ignore[misc]
+        world.export(period, connect=_counting(connect, opened))
         counts.append([statement.split()[0] for statement in statements])
     assert counts[0] == counts[1]
     assert len(opened) == 2
@@ -227,7 +243,7 @@ def test_a_forced_export_rewrites_rows_that_someone_else_changed(world: World) -
 
 
 def test_a_period_that_can_not_be_rows_fails_alone_and_is_named(world: World) -> None:
-    """Of several periods, those with bills of another month, twice the same id or inexact amounts fail; others don't."""
+    """Periods with bills of another month, twice the same id or inexact amounts fail; the others are exported."""
     twice = period_of(bill_of("P1", "1.00", period=FEBRUARY), bill_of("P1", "2.00", period=FEBRUARY), period=FEBRUARY)
     foreign = period_of(bill_of("P1", "1.00"), period=MARCH)
     inexact = period_of(bill_of("P1", "1.005", period="2025-04"), period="2025-04")

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import json
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from snowflake.connector.errors import OperationalError, ProgrammingError
 
 from billing_assets.domain.errors import ExportError, StoreUnavailableError
-from billing_assets.stores.snowflake import PeriodExport, PeriodExportFailure
+from billing_assets.stores.snowflake import (
+    PeriodExport,
+    PeriodExportFailure,
+    SessionSettings,
+    ensure_tables,
+    open_session,
+)
+from billing_assets.stores.snowflake.period_transaction import export_period
+from billing_assets.stores.snowflake.staging import prepare, stage
 from billing_assets_tests.stores.snowflake_exports import (
     FEBRUARY,
     JANUARY,
     MARCH,
-    NOON,
-    WatchedConnection,
     World,
     bill_of,
     period_of,
+    run_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from snowflake.connector import SnowflakeConnection
@@ -54,43 +61,41 @@ def _published(serial: int) -> PeriodToExport:
     )
 
 
-def _failing_at(world: World, place: int, kind: str) -> Callable[[], AbstractContextManager[SnowflakeConnection]]:
-    """Connect so that the statement at a place, counted from 0, fails in one of three ways."""
-    counter = itertools.count()
-    reached: list[int] = []
-    opened: list[WatchedConnection] = []
+class Fault:
+    """Makes the statement at a place, counted from when it was armed, fail once, in one of three ways."""
 
-    def before(_: str) -> None:
-        if next(counter) != place:
-            return
-        reached.append(place)
-        if kind == "refused":
-            raise ProgrammingError(msg="injected", errno=100038, sqlstate="22018")
-        if kind == "connection closed":
-            opened[-1].close()
+    def __init__(self, world: World, kind: str) -> None:
+        self.world, self.kind = world, kind
+        self.place: int | None = None
+        self.sent: list[str] = []
+        self.opened: list[SnowflakeConnection] = []
 
-    def after(_: str) -> None:
-        if reached and kind == "answer lost":
-            reached.clear()
+    def arm(self, place: int | None) -> None:
+        """Count anew, and fail at a place, or nowhere."""
+        self.place, self.sent = place, []
+
+    def before(self, statement: str) -> None:
+        """Fail before the statement is sent."""
+        self.sent.append(statement)
+        if len(self.sent) - 1 == self.place:
+            if self.kind == "refused":
+                self.place = None
+                raise ProgrammingError(msg="injected", errno=100038, sqlstate="22018")
+            if self.kind == "connection closed":
+                self.opened[-1].close()
+
+    def after(self, _: str) -> None:
+        """Fail when the statement was carried out."""
+        if len(self.sent) - 1 == self.place and self.kind == "answer lost":
+            self.place = None
             raise OperationalError(msg="injected", errno=250003)
 
-    def connect() -> AbstractContextManager[SnowflakeConnection]:
-        connecting = world.connect(before=before, after=after)()
-        enter = connecting.__enter__
-
-        class Remembering:
-            def __enter__(self) -> SnowflakeConnection:
-                connection = enter()
-                assert isinstance(connection, WatchedConnection)
-                opened.append(connection)
-                return connection
-
-            def __exit__(self, *exc: Any) -> None:
-                connecting.__exit__(None, None, None)
-
-        return Remembering()
-
-    return connect
+    @contextmanager
+    def connect(self) -> Iterator[SnowflakeConnection]:
+        """Open a connection that this fault watches."""
+        with self.world.connect(before=self.before, after=self.after)() as connection:
+            self.opened.append(connection)
+            yield connection
 
 
 def _statements_of_an_export(world: World, published: PeriodToExport, **run: Any) -> list[str]:
@@ -100,42 +105,89 @@ def _statements_of_an_export(world: World, published: PeriodToExport, **run: Any
     return statements
 
 
-@pytest.mark.parametrize("kind", ["refused", "answer lost", "connection closed"])
-def test_a_failure_at_any_statement_leaves_the_period_wholly_old_or_wholly_new(world: World, kind: str) -> None:
-    """Refused, answer lost, connection closed: after each the four tables are as before, or as after a success."""
-    world.export(_published(1))
-    statements = _statements_of_an_export(world, _published(2), run_id="run-2")
-    begin = statements.index("BEGIN TRANSACTION")
-    first = 0 if kind == "refused" else begin
-    new = world.state()
-    for place in range(first, len(statements)):
-        run = {"run_id": f"run-{place}", "exported_at_utc": NOON + dt.timedelta(minutes=place + 1)}
-        old, published = new, _published(place + 3)
-        try:
-            results = world.export(published, connect=_failing_at(world, place, kind), **run)
-        except (ExportError, StoreUnavailableError):
-            assert place < begin - 1, "once staged, a failure is told of its period"
-            results = []
-        new = world.state()
-        outcome = f"{kind} at {place}, {statements[place][:40]}: {results}"
-        if any(isinstance(result, PeriodExport) for result in results):
-            expected = {bill.master_bill_id: bill.utility_amount for bill in published.bills}
-            assert {row[0]: row[8] for row in new["MASTER_BILLS"]} == expected, outcome
-            assert new["MASTER_BILL_PERIODS"][0][4:6] == (published.content_sha256, run["run_id"]), outcome
-            assert len(new["MASTER_BILL_CHANGES"]) == len(old["MASTER_BILL_CHANGES"]) + 3, outcome
-        else:
-            assert new == old, outcome
-    [healed] = world.export(_published(99), run_id="run-99")
+@pytest.mark.parametrize("kind", ["refused", "answer lost"])
+def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_wholly_new(
+    world: World, kind: str
+) -> None:
+    """Whichever statement is refused, or carried out without an answer, all four tables are as before, or as after."""
+    fault = Fault(world, kind)
+    versions = [prepare(_published(serial)) for serial in (1, 2)]
+    with open_session(fault.connect, world.target, SessionSettings()) as session:
+        ensure_tables(session)
+        staged = [stage(session, [version]) for version in versions]
+        for statements, version in zip(staged, versions, strict=True):
+            fault.arm(None)
+            export_period(session, statements, version, run_of())
+        sent, shown, state = fault.sent, 1, world.state()
+        assert (sent[1], sent[-1], len(sent)) == ("BEGIN TRANSACTION", "COMMIT", 12)
+        for place in range(len(sent)):
+            fault.arm(place)
+            run, other = run_of(run_id=f"run-{place}"), 1 - shown
+            try:
+                export_period(session, staged[other], versions[other], run)
+            except (ExportError, StoreUnavailableError):
+                assert world.state() == state, f"{kind} at {place}: {sent[place][:60]}"
+                continue
+            # The answer to COMMIT was lost, not the COMMIT: the period's row told so.
+            assert (kind, sent[place]) == ("answer lost", "COMMIT")
+            new = world.state()
+            hashes = versions[other].bills["CONTENT_HASH"].to_pylist()
+            assert sorted(row[12] for row in new["MASTER_BILLS"]) == sorted(hashes)
+            assert new["MASTER_BILL_PERIODS"][0][4:6] == (versions[other].content_sha256, run.run_id)
+            assert len(new["MASTER_BILL_CHANGES"]) == len(state["MASTER_BILL_CHANGES"]) + 3
+    [healed] = world.export(_published(9), run_id="run-9")
     assert isinstance(healed, PeriodExport)
 
 
-def test_a_lost_answer_to_commit_is_not_told_as_a_failure(world: World) -> None:
-    """Where COMMIT arrived and only its answer was lost, the period is reported as what it is: exported."""
-    commit = _statements_of_an_export(world, _published(1)).index("COMMIT")
-    # The first export makes four tables, the second finds them.
-    [result] = world.export(_published(2), connect=_failing_at(world, commit - 4, "answer lost"), run_id="run-2")
+def test_a_refusal_before_any_transaction_changes_nothing(world: World) -> None:
+    """What is refused before BEGIN stops the run with every table as it was, unless it can be done without."""
+    world.export(_published(1))
+    statements = _statements_of_an_export(world, _published(2))
+    old = world.state()
+    # A session setting only tunes; and for its stage the driver has a second way of its own.
+    optional = ("ALTER SESSION SET LOCK_TIMEOUT", "CREATE TEMP STAGE")
+    for place in range(statements.index("BEGIN TRANSACTION")):
+        if statements[place].startswith(optional):
+            continue
+        fault = Fault(world, "refused")
+        fault.arm(place)
+        try:
+            [result] = world.export(_published(3), connect=fault.connect, run_id="run-3")
+        except ExportError:
+            pass
+        else:
+            assert isinstance(result, PeriodExportFailure), statements[place]
+        assert world.state() == old, statements[place]
+
+
+def test_a_session_that_takes_no_settings_still_exports(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that knows a setting not is told so in the log, by its name, and nothing else is lost."""
+
+    def before(statement: str) -> None:
+        if statement.startswith("ALTER SESSION SET") and "QUERY_TAG" in statement:
+            raise ProgrammingError(msg="invalid parameter", errno=1006, sqlstate="22023")
+
+    [result] = world.export(_published(1), connect=world.connect(before=before))
     assert isinstance(result, PeriodExport)
-    assert {row[13] for row in world.table("MASTER_BILLS")} == {"run-1", "run-2"}
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("billing_assets")]
+    assert len(ours) == 1
+    assert ours[0].startswith("Snowflake refused QUERY_TAG for this session: ProgrammingError 1006 (22023)")
+
+
+def test_a_connection_closed_at_any_statement_of_a_transaction_changes_nothing(world: World) -> None:
+    """When the session itself is gone, Snowflake undoes its transaction, and the next run heals."""
+    world.export(_published(1))
+    statements = _statements_of_an_export(world, _published(2))
+    old = world.state()
+    for place in range(statements.index("BEGIN TRANSACTION"), len(statements)):
+        fault = Fault(world, "connection closed")
+        fault.arm(place)
+        [failed] = world.export(_published(3), connect=fault.connect, run_id=f"run-{place}")
+        assert isinstance(failed, PeriodExportFailure)
+        assert failed.error.retryable
+        assert world.state() == old, statements[place]
+    [healed] = world.export(_published(3), run_id="run-99")
+    assert isinstance(healed, PeriodExport)
 
 
 def test_a_reader_on_another_connection_sees_old_or_new_at_every_statement(world: World) -> None:
@@ -210,7 +262,7 @@ def test_an_interruption_that_is_no_error_of_ours_rolls_back_and_closes(world: W
             def __enter__(self) -> SnowflakeConnection:
                 return connections[-1]
 
-            def __exit__(self, *exc: Any) -> None:
+            def __exit__(self, *exc: object) -> None:
                 raise InjectedError
 
         return Opened()

@@ -28,10 +28,10 @@ NEWEST = KEY.replace("101010", "121212")
 OLDER = KEY.replace("101010", "091010")
 
 V1_VOLATILE = (
-    "Charge Code|Charge Code Source|Charge Code Overridden|Charge Code Override Reason|Mapped Utility Name|"
-    "Current Amount|Amount Overridden|Amount Override Reason|Is Excluded From UBI|Exclusion Reason|"
-    "is_excluded_from_ubi|exclusion_reason"
-).split("|")
+    *("Charge Code", "Charge Code Source", "Charge Code Overridden", "Charge Code Override Reason"),
+    *("Mapped Utility Name", "Current Amount", "Amount Overridden", "Amount Override Reason"),
+    *("Is Excluded From UBI", "Exclusion Reason", "is_excluded_from_ubi", "exclusion_reason"),
+)
 V2_VOLATILE = (
     *V1_VOLATILE,
     *("ubi_period", "ubi_amount", "ubi_months_total", "ubi_assigned_by", "ubi_assigned_date", "ubi_assignments"),

@@ -10,7 +10,6 @@ import gzip
 import json
 import zlib
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from billing_assets_tests.unit.making import v1, v2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
 AMOUNTS: dict[str | None, Fraction | None] = {
     "10.00": Fraction(10),
@@ -64,7 +64,6 @@ class Named:
     charge: tuple[str, str, int]
     """Family, v2 hash, and which of the equal lines: one real charge."""
     fields: Mapping[str, Any]
-
 
 
 def verdicts(

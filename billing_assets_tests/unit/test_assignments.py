@@ -105,10 +105,25 @@ def test_months_are_read_wrongly(name: str, value: Any, months: int) -> None:
     "value",
     [
         *(n(0), n("0.0"), n(-1), n("1.5"), n("2.01"), n("NaN"), n("1e400"), n("1e-3")),
-        *("0", "-1", "+2", "1.5", "2.01", "two", "1e1", "２", "1 2", "2,0", ".", "9" * 20, "9223372036854775808", "1" * 5000),
+        *(
+            "0",
+            "-1",
+            "+2",
+            "1.5",
+            "2.01",
+            "two",
+            "1e1",
+            "２",  # noqa: RUF001 - another digit
+            "1 2",
+            "2,0",
+            ".",
+            "9" * 20,
+            "9223372036854775808",
+            "1" * 5000,
+        ),
         *(True, False, ["2"], {"a": "2"}, {"2"}, b"2"),
     ],
-)  # noqa: RUF001
+)
 @pytest.mark.parametrize("name", ["months", "months_total"])
 def test_a_record_is_split_into_no_whole_number_of_months(name: str, value: Any) -> None:
     """Anything but a whole number of 1 or more is `bad_months`, and its text is kept."""
@@ -191,7 +206,18 @@ def test_a_record_is_filed_under_a_partition_that_is_none(text: str, partition: 
 
 def test_a_record_of_no_partition_is_not_seen() -> None:
     """Records of the partition, of the others and of none are counted, and the last are listed with their text."""
-    periods: list[Any] = ["01/2025", "1/2025", "01/2025 to 02/2025", "02/2025", "01/2023", "soon", None, n("01"), ["x"], ""]
+    periods: list[Any] = [
+        "01/2025",
+        "1/2025",
+        "01/2025 to 02/2025",
+        "02/2025",
+        "01/2023",
+        "soon",
+        None,
+        n("01"),
+        ["x"],
+        "",
+    ]
     records = [a_record(HASH, line_index=n(at)) | {"ubi_period": period} for at, period in enumerate(periods)]
     reading = TableReading.of(records, RANGE, "2025-01")
     assert [record.ubi_period for record in reading.assignments] == ["01/2025", "1/2025", "01/2025 to 02/2025"]
@@ -242,10 +268,19 @@ def test_the_order_of_a_scan_changes_the_period(records: list[dict[str, Any]], r
     assert len(reading.assignments) == reading.records_by_partition["2025-01"]
 
 
-@given(st.dictionaries(
-    st.sampled_from(["line_hash", "s3_key", "ubi_period", "amount", "months", "months_total", "line_index", "notes"]),
-    st.none() | st.booleans() | st.text(max_size=5) | st.floats().map(n) | st.integers().map(n) | st.lists(st.text(), max_size=1),
-))
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["line_hash", "s3_key", "ubi_period", "amount", "months", "months_total", "line_index", "notes"]
+        ),
+        st.none()
+        | st.booleans()
+        | st.text(max_size=5)
+        | st.floats().map(n)
+        | st.integers().map(n)
+        | st.lists(st.text(), max_size=1),
+    )
+)
 def test_a_record_breaks_the_reading(record: dict[str, Any]) -> None:
     """Whatever stands in a record, it is read, and an amount or a number of months is never invented."""
     read = Assignment.from_record(record)

@@ -61,7 +61,13 @@ _NO_PERIODS = [
     *("", " ", "01/2025 ", " 01/2025", "01/2025\n", "\ufeff01/2025", "00/2025", "13/2025", "0/2025", "001/2025"),
     *("1/25", "01-2025", "2025-01", "2025/01", "01/02/2025", "01/20255", "01/0000", "-1/2025", "Jan 2025", "012025"),
     *("01/2025 to", " to 01/2025", "01/2025 to ", "01/2025to02/2025", "01/2025 - 02/2025", "01/2025  to 02/2025"),
-    *("01/2025 to  02/2025", "01/2025 TO 02/2025", "01/2025\tto\t02/2025", "01/2025 to 02/2025 ", "01/2025\u00a0to 02/2025"),
+    *(
+        "01/2025 to  02/2025",
+        "01/2025 TO 02/2025",
+        "01/2025\tto\t02/2025",
+        "01/2025 to 02/2025 ",
+        "01/2025\u00a0to 02/2025",
+    ),
     *("02/2025 to 01/2025", "01/2025 to 12/2024", "01/2024 to 01/2026", "01/2025 to 02/2025 to 03/2025"),
     *("٠١/٢٠٢٥", "０１/２０２５", "1²/2025", "01/２025", "01∕2025"),  # noqa: RUF001 - other digits and another slash
 ]
@@ -167,9 +173,7 @@ def test_months_are_counted_wrongly_across_a_year(month: Month, distance: int) -
     ("start", "distance", "end"),
     [((2024, 12), 1, (2025, 1)), ((2025, 1), -1, (2024, 12)), ((2025, 1), 23, (2026, 12)), ((2025, 6), 0, (2025, 6))],
 )
-def test_december_is_followed_by_the_wrong_month(
-    start: tuple[int, int], distance: int, end: tuple[int, int]
-) -> None:
+def test_december_is_followed_by_the_wrong_month(start: tuple[int, int], distance: int, end: tuple[int, int]) -> None:
     """A year ends after its twelfth month."""
     assert Month(*start).plus(distance) == Month(*end)
 

@@ -102,7 +102,19 @@ def test_an_oddity_of_the_file_hides_or_shifts_a_line(body: bytes, end: str) -> 
 
 @pytest.mark.parametrize(
     "broken",
-    [b"{", b"[]", b"null", b'"text"', b"17", b"{} {}", b'{"a": 1,}', b"{'a': 1}", b'{"a": "\t"}', b"\xc2\xa0", b"[" * 9999],
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"17",
+        b"{} {}",
+        b'{"a": 1,}',
+        b"{'a': 1}",
+        b'{"a": "\t"}',
+        b"\xc2\xa0",
+        b"[" * 9999,
+    ],
 )
 def test_a_broken_line_moves_the_lines_behind_it(broken: bytes) -> None:
     """A line that is no JSON object is passed over and counted, and keeps its position."""
@@ -124,6 +136,7 @@ def test_a_broken_line_is_counted_twice() -> None:
     assert lines.passed_over == 2
 
 
+@pytest.mark.xfail(strict=True, reason="BUG 2: pick does not count lines that it passes over")
 def test_a_broken_line_that_is_passed_over_on_the_fast_path_is_not_counted() -> None:
     """A line is counted when it is passed over, however the line that was wanted is found."""
     lines = StageFourObject(KEY, jsonl(b"{", FIRST))
@@ -224,9 +237,14 @@ def test_a_hash_that_names_nothing_picks_a_line() -> None:
     assert lines.named_by({"0" * 64, v2(FIRST)})["0" * 64] == ()
 
 
-ODD_VOLATILE = ['{"id": 1, "k": "", "Status": NaN}', r'{"id": 1, "k": "", "Charge Code": "\ud800"}', '{"id": 1, "k": "", "Status": 1e999}']
+ODD_VOLATILE = [
+    '{"id": 1, "k": "", "Status": NaN}',
+    r'{"id": 1, "k": "", "Charge Code": "\ud800"}',
+    '{"id": 1, "k": "", "Status": 1e999}',
+]
 
 
+@pytest.mark.xfail(strict=True, reason="BUG 1: pick overlooks a line that msgspec refuses")
 @pytest.mark.parametrize("odd", ODD_VOLATILE)
 @pytest.mark.parametrize("hint", [None, 0])
 def test_the_second_of_equal_lines_is_billed_where_the_first_holds_an_odd_number(odd: str, hint: int | None) -> None:
@@ -253,12 +271,18 @@ def test_the_line_at_the_hint_is_another() -> None:
 
 
 _lines = st.lists(
-    st.sampled_from([b'{"a":1,"b":2}', b'{"a":1,"b":2,"Status":3}', b'{"b":2,"a":1}', b'{"a":1}', b"{}", b"{", b"7", b""]),
+    st.sampled_from(
+        [b'{"a":1,"b":2}', b'{"a":1,"b":2,"Status":3}', b'{"b":2,"a":1}', b'{"a":1}', b"{}", b"{", b"7", b""]
+    ),
     max_size=5,
 )
 
 
-@given(_lines, st.none() | st.integers(-1, 6), st.sampled_from([{"a": 1, "b": 2}, {"a": 1}, {}, {"a": 1, "b": 2, "Status": 3}]))
+@given(
+    _lines,
+    st.none() | st.integers(-1, 6),
+    st.sampled_from([{"a": 1, "b": 2}, {"a": 1}, {}, {"a": 1, "b": 2, "Status": 3}]),
+)
 def test_the_fast_path_picks_another_line_than_the_plain_one_would_give(
     of_object: list[bytes], hint: int | None, wanted: dict[str, int]
 ) -> None:
@@ -270,4 +294,8 @@ def test_the_fast_path_picks_another_line_than_the_plain_one_would_give(
         picked = lines.pick(stored, hint)
         if picked is not None:
             assert expected is not None
-            assert (picked.position, picked.version, picked.item) == (expected.position, expected.version, expected.item)
+            assert (picked.position, picked.version, picked.item) == (
+                expected.position,
+                expected.version,
+                expected.item,
+            )

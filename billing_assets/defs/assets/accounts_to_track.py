@@ -4,7 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
-from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
+from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import PREVIEW_ROWS, column_schema, markdown_table
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
@@ -29,14 +29,13 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         owners=["team:billing-data"],
         code_version="1",
-        retry_policy=RETRY_WHAT_PASSES,
         metadata={"dagster/column_schema": column_schema(ACCOUNT_COLUMNS)},
     )
     def accounts_to_track(
         context: dg.AssetExecutionContext, accounts: AccountsResource
     ) -> dg.MaterializeResult[AccountsToTrack]:
         read_at = dt.datetime.now(dt.UTC)
-        with letters_to_failures():
+        with letters_to_failures(context):
             text, size_bytes = accounts.read()
             readable, faults = parse_accounts(text, where=accounts.uri)
         context.log.info(f"{len(readable):,} accounts, {len(faults)} items that can't be read")

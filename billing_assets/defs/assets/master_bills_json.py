@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from billing_assets.defs.checks.published import check_published, published_check_specs
-from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
+from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, dollars, markdown_table, plotted_dollars
 from billing_assets.defs.resources import ArchiveResource, MasterBillsResource
 from billing_assets.domain.control_totals import UnbilledShare
@@ -59,7 +59,6 @@ def build_master_bills_json(
         owners=["team:billing-data"],
         code_version="1",
         pool="s3",
-        retry_policy=RETRY_WHAT_PASSES,
         check_specs=published_check_specs("master_bills_json", partitions),
     )
     def master_bills_json(
@@ -71,12 +70,12 @@ def build_master_bills_json(
     ) -> dg.MaterializeResult:
         now = dt.datetime.now(dt.UTC)
         rows = resolved_line_items.rows
-        with letters_to_failures():
+        with letters_to_failures(context):
             _refuse_unbilled(resolved_line_items, settings)
             request = PublicationRequest(
                 period=context.partition_key,
                 bills=master_bills_of(rows, created_utc=now.isoformat(timespec="seconds"), created_by=CREATED_BY),
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 read_at=resolved_line_items.read_at_utc,
                 now=now,
                 max_shrink=settings.max_shrink,

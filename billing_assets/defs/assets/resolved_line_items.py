@@ -3,7 +3,7 @@
 import dagster as dg
 
 from billing_assets.defs.checks.resolved import check_resolved, resolved_check_specs
-from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
+from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import (
     PREVIEW_ROWS,
     Metadata,
@@ -58,7 +58,6 @@ def build_resolved_line_items(
         owners=["team:billing-data"],
         code_version="1",
         pool="s3",
-        retry_policy=RETRY_WHAT_PASSES,
         # Beside check results Dagster takes no type from a MaterializeResult's parameter.
         dagster_type=dg.PythonObjectDagsterType(ResolvedPeriod),
         check_specs=resolved_check_specs("resolved_line_items", partitions),
@@ -68,7 +67,7 @@ def build_resolved_line_items(
         context: dg.AssetExecutionContext, ubi_assignments: AssignmentsOfPeriod, bucket: BucketResource
     ) -> dg.MaterializeResult:
         progress = LoggedProgress(context.log.info, "objects")
-        with letters_to_failures():
+        with letters_to_failures(context):
             source = bucket.objects(progress)
             rows, reading = resolve(ubi_assignments.assignments, source)
         seconds = progress.seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from billing_assets.defs.failures import RETRY_WHAT_PASSES, failure_of, letters_to_failures
+from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import dollars
 from billing_assets.defs.progress import LoggedProgress
 from billing_assets.defs.resources import MasterBillsResource
@@ -49,7 +49,6 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
         owners=["team:billing-data"],
         code_version="1",
         pool="snowflake",
-        retry_policy=RETRY_WHAT_PASSES,
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Nothing is yielded, or a range run would show every key as exported; each COMMIT logs its own event.
         output_required=False,
@@ -61,7 +60,7 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
         snowflake: SnowflakeExportResource,
     ) -> Iterator[dg.Output[None]]:
         run = ExportRun(
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             exported_at_utc=dt.datetime.now(dt.UTC),
             reason=config.reason,
             force=config.force,
@@ -69,7 +68,7 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
         )
         progress = LoggedProgress(context.log.info, "periods")
         failures = []
-        with letters_to_failures():
+        with letters_to_failures(context):
             wanted = _published(context, master_bills)
             outcomes = export_periods(
                 snowflake.connect, snowflake.target, wanted, run=run, on_progress=context.log.info
@@ -80,8 +79,8 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
                 else:
                     _show(context, outcome)
                 progress(done, len(wanted))
-        if failures:
-            raise failure_of(_failed(failures, of=len(wanted)))
+            if failures:
+                raise _failed(failures, of=len(wanted))
         yield from ()
 
     return snowflake_master_bills

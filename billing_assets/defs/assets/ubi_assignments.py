@@ -4,7 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
-from billing_assets.defs.failures import RETRY_WHAT_PASSES, letters_to_failures
+from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, column_schema, dollars, markdown_table
 from billing_assets.defs.partitions import partition_range
 from billing_assets.defs.resources import AssignmentsResource
@@ -42,14 +42,13 @@ def build_ubi_assignments(partitions: dg.PartitionsDefinition, *, first: Month, 
         owners=["team:billing-data"],
         code_version="1",
         pool="dynamodb",
-        retry_policy=RETRY_WHAT_PASSES,
         metadata={"dagster/column_schema": column_schema(ASSIGNMENT_COLUMNS)},
     )
     def ubi_assignments(
         context: dg.AssetExecutionContext, assignments: AssignmentsResource
     ) -> dg.MaterializeResult[AssignmentsOfPeriod]:
         read_at = dt.datetime.now(dt.UTC)
-        with letters_to_failures():
+        with letters_to_failures(context):
             reading, figures = assignments.open().read_period(context.partition_key, partition_range(first, read_at))
         context.log.info(
             f"{len(reading.assignments):,} assignments of {context.partition_key} "

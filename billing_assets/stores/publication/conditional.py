@@ -10,6 +10,7 @@ next one reads first and sees whether the write arrived.
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 _LOST = frozenset({409, 412})
+_SHORTEST_PART_SECONDS = 0.05
 
 
 class LostRaceError(Exception):
@@ -43,20 +45,23 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def persist(self, attempt: Callable[[], T], *, where: str) -> T:
-        """Repeat an attempt until it has an outcome, with pauses that grow and differ between writers.
+        """Repeat an attempt until it has an outcome, with pauses that differ between writers.
 
         Raises:
             StoreUnavailableError: It had none before the deadline.
         """
         backoff = Backoff(self.seconds, self.clock, self.sleep)
+        first = self.clock()
         while True:
+            began = self.clock()
             try:
                 return attempt()
             except StoreUnavailableError:
                 if not backoff.pause():
                     raise
             except LostRaceError as lost:
-                if not backoff.pause():
+                now = self.clock()
+                if now - first > self.seconds:
                     raise StoreUnavailableError(
                         f"other writers were faster for {self.seconds:g} seconds",
                         where=where,
@@ -64,6 +69,8 @@ class Patience:
                         rule="nobody's entries may be lost, so an object is replaced only as it was read",
                         remedy="run it again; if it stays, look for what else writes there all the time",
                     ) from lost
+                # Every lost race is another writer's success, so pauses don't grow: they only part the writers.
+                self.sleep(random.uniform(0, max(_SHORTEST_PART_SECONDS, now - began)))  # noqa: S311  # not a secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def opening_failed(error: Exception, target: SnowflakeTarget) -> BillingError:
             found=found,
             remedy="check SNOWFLAKE_ACCOUNT and the network (and that an emulator runs), then run the export again",
         )
-    if isinstance(error, errors.DatabaseError) and number not in _CONFIGURATION:
+    is_refusal = isinstance(error, errors.DatabaseError) and number not in _CONFIGURATION
+    if is_refusal or isinstance(error, errors.ForbiddenError):
         return AccessDeniedError(
             "Snowflake refused the login",
             where=where,

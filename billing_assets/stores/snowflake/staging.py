@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from billing_assets.domain.errors import ExportError
-from billing_assets.domain.master_bills import SourceLineItem
+from billing_assets.domain.master_bills import SourceLineItem, parse_day
 from billing_assets.domain.money import total
 from billing_assets.domain.periods import Month
 from billing_assets.stores.snowflake.statements import ExportStatements
@@ -30,6 +30,7 @@ from billing_assets.stores.snowflake.tables import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
@@ -140,8 +141,10 @@ def _load(session: Session, table: str, rows: pa.Table) -> None:
 
 
 def _check(period: PeriodToExport) -> None:
-    months = {bill.billback_month_start: bill.partition for bill in period.bills}
-    foreign = [bill.master_bill_id for bill in period.bills if months[bill.billback_month_start] != period.period]
+    days = _days(bill.billback_month_start for bill in period.bills)
+    foreign = [
+        bill.master_bill_id for bill in period.bills if f"{days[bill.billback_month_start]:%Y-%m}" != period.period
+    ]
     if foreign:
         raise _unfit(period, f"{len(foreign)} bills of another month, first {foreign[0]!r}")
     twice = [bill_id for bill_id, count in Counter(bill.master_bill_id for bill in period.bills).items() if count > 1]
@@ -161,8 +164,7 @@ def _unfit(period: PeriodToExport, found: str) -> ExportError:
 
 def _bill_columns(period: PeriodToExport) -> list[Sequence[Any]]:
     bills, day = period.bills, Month.from_key(period.period).first_day
-    # A period's bills share few last days, and reading one takes as long as hashing a line.
-    last_days = {bill.billback_month_end: bill.last_day for bill in bills}
+    days = _days(text for bill in bills for text in (bill.billback_month_start, bill.billback_month_end))
     return [
         [bill.master_bill_id for bill in bills],
         [day] * len(bills),
@@ -170,14 +172,19 @@ def _bill_columns(period: PeriodToExport) -> list[Sequence[Any]]:
         [bill.property_name for bill in bills],
         [bill.ar_code_mapping for bill in bills],
         [bill.utility_name for bill in bills],
-        [day] * len(bills),
-        [last_days[bill.billback_month_end] for bill in bills],
+        [days[bill.billback_month_start] for bill in bills],
+        [days[bill.billback_month_end] for bill in bills],
         [bill.utility_amount for bill in bills],
         [len(bill.source_line_items) for bill in bills],
         [bill.has_overrides for bill in bills],
         [bill.status for bill in bills],
         [bill.content_hash for bill in bills],
     ]
+
+
+def _days(texts: Iterable[str]) -> dict[str, dt.date]:
+    """Days by their text; a period's bills share a handful, and reading one takes as long as hashing a line."""
+    return {text: parse_day(text) for text in set(texts)}
 
 
 def _line_columns(period: PeriodToExport) -> list[Sequence[Any]]:

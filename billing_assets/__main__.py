@@ -1,0 +1,7 @@
+"""`python -m billing_assets` is `billing-assets`."""
+
+from __future__ import annotations
+
+from billing_assets.cli import main
+
+main()

@@ -1,0 +1,170 @@
+"""The README's two commands as a stranger meets them: `demo`, again `demo`, and `dev` in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from billing_assets.local.environment import demo_environment
+from billing_assets.local.stack import EmbeddedStack
+from billing_assets.settings import Settings
+from billing_assets.stores.aws import AwsClients
+from billing_assets.stores.publication import MasterBillLocation, published_periods, read_published
+from billing_assets_tests.browser.conftest import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from billing_assets.domain.master_bills import MasterBill
+    from billing_assets_tests.browser.conftest import Home
+
+CHROMIUM = shutil.which("chromium")
+SCREENSHOTS = os.environ.get("BILLING_ASSETS_SCREENSHOTS")
+"""Set to write the pictures of docs/images."""
+
+
+def _published(home: Home) -> tuple[bytes, list[MasterBill]]:
+    with EmbeddedStack.start(home.state) as stack, pytest.MonkeyPatch.context() as patch:
+        for name, value in demo_environment(stack.environment()).items():
+            patch.setenv(name, value)
+        settings = Settings.from_environment({})
+        s3 = AwsClients().s3
+        combined = s3.get_object(Bucket=settings.bucket, Key=settings.master_bills_key)["Body"].read()
+        location = MasterBillLocation(settings.bucket, settings.master_bills_key, settings.master_bills_prefix)
+        periods = [read_published(s3, location, period) for period in published_periods(s3, location)]
+        return combined, [bill for period in periods if period for bill in period.bills]
+
+
+def test_a_second_demo_changes_no_byte(home: Home) -> None:
+    """The combined list and the bills are the same after it, and its totals reconcile again."""
+    before = _published(home)
+    assert before[1]
+    second = home.run("demo")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "JSON and Snowflake agree to the cent" in second.stdout
+    assert _published(home) == before
+
+
+def test_the_demo_prints_a_row_for_every_period(home: Home) -> None:
+    """Fourteen periods and their sum; every record has its row."""
+    for month in ("2025-05", "2025-12", "2026-06"):
+        assert month in home.first_output
+    assert "Every record has its row" in home.first_output
+
+
+def test_another_sample_is_refused_while_one_is_loaded(home: Home) -> None:
+    """A demo never mixes two samples, and says how to get the other one."""
+    other = home.run("demo", "--scale", "0.5")
+    assert other.returncode == 1
+    assert "make clean" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
+def test_a_busy_port_is_named(home: Home) -> None:
+    """`dev` on a taken port gives a letter and starts nothing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = home.run("dev", "--port", str(port))
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port}" in refused.stderr
+    assert "--port" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _until(happens: Callable[[], bool], *, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+@contextmanager
+def _dev(home: Home) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5) as answer:  # noqa: S310  # our own
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    log = home.folder / "dev.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            home.command("dev", "--port", str(port)),
+            cwd=home.folder,
+            env=home.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            _until(answers, seconds=90, what=f"the UI did not come up:\n{log.read_text()}")
+            yield url, process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+
+
+def test_ctrl_c_leaves_no_process(home: Home) -> None:
+    """Webserver, daemon, code servers and both emulators end with `dev`."""
+    with _dev(home) as (_, process):
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 4
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        _until(lambda: not any(_lives(member) for member in family), seconds=10, what="a process is left")
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which .ci/run installs")
+def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
+    """A real browser sees the assets of the chain, materialized for fourteen periods."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only where there is a browser
+
+    with _dev(home) as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        page = browser.new_page(viewport={"width": 1700, "height": 900})
+        page.goto(f"{url}/asset-groups", wait_until="networkidle")
+        for asset in ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"):
+            page.get_by_text(asset, exact=True).first.wait_for(timeout=30_000)
+        page.get_by_text("14/30", exact=False).or_(page.get_by_text("partitions", exact=False)).first.wait_for()
+        if SCREENSHOTS:
+            page.screenshot(path=PROJECT / "docs" / "images" / "asset-graph.png")
+        page.goto(f"{url}/assets/resolved_line_items?view=overview", wait_until="networkidle")
+        page.get_by_text("every_assignment_has_a_row").first.wait_for(timeout=30_000)
+        if SCREENSHOTS:
+            page.screenshot(path=PROJECT / "docs" / "images" / "resolved-line-items.png")
+        browser.close()

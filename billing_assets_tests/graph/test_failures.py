@@ -1,0 +1,77 @@
+"""What a person sees when a store is missing or says no: one letter with a remedy, and nothing published."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from billing_assets.definitions import build_definitions
+from billing_assets_tests.graph.conftest import CHAIN
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from billing_assets.settings import Settings
+    from billing_assets_tests.graph.conftest import World
+
+PERIOD = "2026-01"
+
+
+def _letter(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = result.get_step_failure_events()
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None, event.step_failure_data.error
+    assert failure.description is not None
+    return failure.description
+
+
+def _with(world: World, **changes: Any) -> World:
+    settings: Settings = dataclasses.replace(world.settings, **changes)
+    return dataclasses.replace(world, settings=settings, definitions=build_definitions(settings))
+
+
+@pytest.fixture
+def no_step_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps whose failure a retry may heal would wait between their tries."""
+    monkeypatch.setattr("dagster._core.execution.plan.execute_plan.should_retry", lambda *_: False, raising=False)
+
+
+def test_a_missing_table_is_named_with_its_setting(loaded: World) -> None:
+    """The letter names the table and the variable that leads to it."""
+    letter = _letter(_with(loaded, assignments_table="no-such-table").run(*CHAIN, partition=PERIOD))
+    assert "no such table" in letter
+    assert "no-such-table" in letter
+    assert "BILLING_ASSIGNMENTS_TABLE" in letter
+
+
+def test_a_missing_bucket_is_not_taken_for_missing_objects(loaded: World) -> None:
+    """Every object of a bucket that doesn't exist would look gone; the run fails instead."""
+    letter = _letter(_with(loaded, bucket="no-such-bucket").run(*CHAIN, partition=PERIOD))
+    assert "no such bucket" in letter
+    assert "BILLING_BUCKET" in letter
+
+
+def test_a_wrong_endpoint_is_named(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens: the letter names the variables that lead to the endpoint."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    letter = _letter(_with(loaded).run("ubi_assignments", partition=PERIOD, **{"dagster/max_retries": "0"}))
+    assert "can't be reached" in letter
+    assert "AWS_ENDPOINT_URL" in letter
+
+
+def test_too_much_that_cannot_be_billed_stops_the_period(loaded: World) -> None:
+    """With no tolerance for unbilled rows nothing is published, also when the asset is run alone."""
+    strict = _with(loaded, max_unbilled=type(loaded.settings.max_unbilled)("0.0001"), master_bills_prefix="strict/")
+    assert not strict.run(*CHAIN, partition=PERIOD).success
+    alone = strict.run("master_bills_json", partition=PERIOD)
+    assert "can't be billed; nothing was published" in _letter(alone)
+    with pytest.raises(ClientError):
+        loaded.clients.s3.head_object(Bucket=loaded.settings.bucket, Key=f"strict/{PERIOD}.json")

@@ -1,0 +1,117 @@
+"""What the code location exposes, and what loading it costs: checked without any store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from billing_assets.definitions import build_definitions
+from billing_assets.settings import Settings
+
+PROJECT = Path(__file__).parents[2]
+CHAIN = ["ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"]
+VENDORS = (
+    "boto3",
+    "botocore",
+    "obstore",
+    "pandas",
+    "pyarrow",
+    "snowflake",
+    "dagster_snowflake",
+    "dagster_aws",
+    "duckdb",
+)
+
+LOAD = """
+import json, socket, sys
+def refuse(*_, **__):
+    raise AssertionError("a connection was opened")
+socket.socket.connect = refuse
+import billing_assets.definitions
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+@pytest.fixture(scope="module")
+def graph() -> dg.AssetGraph:
+    """The asset graph with every setting at its default."""
+    return build_definitions(Settings.from_environment({})).resolve_asset_graph()
+
+
+def _node(graph: dg.AssetGraph, name: str) -> dg.AssetNode:
+    return graph.get(dg.AssetKey(name))
+
+
+def test_loading_needs_no_variable_opens_no_connection_and_imports_no_vendor() -> None:
+    """A bare shell loads the definitions, and pays for Dagster only."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD], env={"PATH": ""}, cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    modules = json.loads(loaded.stdout.splitlines()[-1])
+    assert not set(VENDORS) & set(modules)
+    assert not loaded.stderr
+
+
+def test_the_chain_is_a_chain_by_period(graph: dg.AssetGraph) -> None:
+    """Each asset of the chain is partitioned by month and stands on the one before it."""
+    for above, below in pairwise(CHAIN):
+        assert dg.AssetKey(above) in _node(graph, below).parent_keys
+    for name in CHAIN:
+        partitions = _node(graph, name).partitions_def
+        assert isinstance(partitions, dg.MonthlyPartitionsDefinition)
+        assert partitions.fmt == "%Y-%m"
+
+
+def test_no_billing_asset_stands_on_the_accounts_to_track(graph: dg.AssetGraph) -> None:
+    """Nothing upstream of a master bill is the accounts list, in whatever store."""
+    accounts = {key for key in graph.get_all_asset_keys() if "accounts" in key.to_user_string()}
+    assert accounts
+    for name in CHAIN:
+        assert not graph.get_ancestor_asset_keys(dg.AssetKey(name)) & accounts
+
+
+def test_every_asset_tells_what_it_is(graph: dg.AssetGraph) -> None:
+    """Description, owners, kinds and group are there for every asset; code versions for those that we make."""
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.kinds, key
+        assert node.group_name != "default", key
+        if node.is_materializable:
+            assert node.code_version, key
+
+
+def test_the_graph_shows_the_stores_of_the_app(graph: dg.AssetGraph) -> None:
+    """The source tables and prefixes are external assets upstream of what reads them."""
+    external = {key.to_user_string() for key in graph.external_asset_keys}
+    assert external == {
+        "bill_review/ubi_assignments_table",
+        "bill_review/archived_assignments_table",
+        "bill_review/stage4_objects",
+        "bill_review/accounts_to_track_object",
+        "bill_review/accounts_to_track_cache",
+    }
+    assert dg.AssetKey(["bill_review", "stage4_objects"]) in _node(graph, "resolved_line_items").parent_keys
+
+
+def test_a_range_of_the_export_is_one_run(graph: dg.AssetGraph) -> None:
+    """The export takes a range of periods at once; the other assets a period a run."""
+    policies = {name: _node(graph, name).backfill_policy for name in CHAIN}
+    assert policies["snowflake_master_bills"] == dg.BackfillPolicy.single_run()
+    assert set(policies.values()) == {None, dg.BackfillPolicy.single_run()}
+
+
+def test_no_secret_stands_in_the_configuration() -> None:
+    """Credentials are given by the names of their variables."""
+    variables = {"SNOWFLAKE_PASSWORD": "s3cret-sentinel", "SNOWFLAKE_PRIVATE_KEY": "s3cret-sentinel"}
+    definitions = build_definitions(Settings.from_environment(variables))
+    assert "s3cret-sentinel" not in repr(definitions)
+    resource = definitions.resources["snowflake"]
+    assert "s3cret-sentinel" not in repr(resource)

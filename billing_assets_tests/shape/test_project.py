@@ -1,0 +1,60 @@
+"""The project's own promises about its files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from billing_assets.domain.errors import ConfigurationError
+from billing_assets.domain.periods import Month
+from billing_assets.settings import Settings, markdown_table
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_the_documentation_lists_every_variable() -> None:
+    """The table in docs/operations.md is made from settings.py, and is still equal to it."""
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    assert f"<!-- variables -->\n{markdown_table()}\n<!-- /variables -->" in text
+
+
+def test_all_settings_that_cannot_be_read_are_named_at_once() -> None:
+    """Nobody mends one variable a run."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment(
+            {"BILLING_FIRST_PERIOD": "01/2024", "BILLING_MAX_UNBILLED": "5 %", "BILLING_S3_REQUESTS": "0"}
+        )
+    assert str(caught.value) == (
+        "3 setting(s) can't be read\n"
+        "  where:  the environment\n"
+        "  found:  BILLING_FIRST_PERIOD: '01/2024' is no month written YYYY-MM\n"
+        "          BILLING_MAX_UNBILLED: '5 %' is no number from 0 to 1, such as 0.05\n"
+        "          BILLING_S3_REQUESTS: '0' is no whole number of 1 or more\n"
+        "  remedy: correct or unset the variables named above; docs/operations.md lists them all"
+    )
+
+
+def test_blank_variables_count_as_not_set() -> None:
+    """A variable that a deployment leaves blank keeps its default."""
+    assert Settings.from_environment({"BILLING_FIRST_PERIOD": " "}).first_period == Month(2024, 1)
+
+
+def test_the_constraints_pin_everything_with_hashes_and_name_no_address() -> None:
+    """Every package is pinned and hashed, and no file says where it comes from."""
+    text = (PROJECT / "constraints.txt").read_text()
+    packages = [line for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
+    assert len(packages) > 100
+    assert all("==" in line for line in packages)
+    assert text.count("--hash=sha256:") > len(packages)
+    assert "://" not in text
+
+
+def test_no_path_of_a_machine_is_committed() -> None:
+    """A clone works wherever it stands."""
+    homes = re.compile(r"(?:^|[^\w.])/(?:work|root|home)/")
+    files = [path for room in ("billing_assets", "docs", "deploy") for path in (PROJECT / room).rglob("*")]
+    texts = [path for path in files if path.suffix in {".py", ".md", ".yaml", ".toml"}]
+    assert texts
+    assert not [path for path in texts if homes.search(path.read_text())]
