@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from billing_assets.local.outcome import PeriodOutcome
     from billing_assets.local.sample import Sample
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
-_TABLE_WIDTH = 150
+_LEAST_WIDTH = 110
+"""A file or a pipe has no width, and a table squeezed into 80 columns could not be read."""
+
+CONSOLE = Console(highlight=False, width=max(_LEAST_WIDTH, Console().width))
+_HEADINGS = (
+    *("records", "billable", "in-\nvalid", "unre-\nsolved", "dupli-\ncate", "ex-\ncluded", "unbill-\nable"),
+    *("bills", "JSON\namount", "Snow-\nflake", "Snowflake\namount", "seconds"),
+)
 _NOT_BILLED = [status for status in Status if status is not Status.BILLABLE]
 
 
@@ -119,11 +125,10 @@ def _materialize(periods: Sequence[str], settings: Settings, progress: Progress)
 
 
 def _print_outcomes(outcomes: Sequence[PeriodOutcome], seconds: dict[str, float]) -> None:
-    table = Table(title="Master bills by UBI period (US dollars)", box=None, header_style="bold", pad_edge=False)
-    table.add_column("period")
-    headings = ("records", *(status.value for status in (Status.BILLABLE, *_NOT_BILLED)))
-    for heading in (*headings, "bills", "JSON amount", "Snowflake", "Snowflake amount", "seconds"):
-        table.add_column(heading, justify="right")
+    table = Table(title="Master bills by UBI period (US dollars)", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("period", no_wrap=True)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
     for outcome in outcomes:
         table.add_row(
             outcome.period,
@@ -137,8 +142,7 @@ def _print_outcomes(outcomes: Sequence[PeriodOutcome], seconds: dict[str, float]
         )
     table.add_section()
     table.add_row(*_totals_row(outcomes), f"{sum(seconds.values()):.1f}", style="bold")
-    # A file or a pipe has no width; a table squeezed into 80 columns could not be read.
-    CONSOLE.print(table, width=None if CONSOLE.is_terminal else _TABLE_WIDTH)
+    CONSOLE.print(table)
 
 
 def _totals_row(outcomes: Sequence[PeriodOutcome]) -> list[str]:

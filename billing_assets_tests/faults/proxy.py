@@ -141,6 +141,15 @@ class FaultProxy:
         """How many times an object was asked for."""
         return sum(seen.path.endswith(f"/{key}") and seen.is_get_of_object for seen in self.log)
 
+    def reset(self) -> None:
+        """Forget rules and requests, for the next test."""
+        with self._lock:
+            self.rules.clear()
+            self.log.clear()
+            self.faults.clear()
+            self._asked.clear()
+            self.seed, self.delay, self.capacity = 0, 0.0, float("inf")
+
     @contextlib.contextmanager
     def request(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> Iterator[Fault | None]:
         """Note a request for as long as it is in flight; gives its fault."""

@@ -56,17 +56,24 @@ def clean(bucket: str, stack_environment: dict[str, str]) -> bytes:
     return _resolved(source, small_period()[1])
 
 
-@pytest.fixture
-def proxy(stack_environment: dict[str, str]) -> Iterator[FaultProxy]:
-    """A proxy in front of the emulator that does nothing yet."""
+@pytest.fixture(scope="module")
+def running_proxy(stack_environment: dict[str, str]) -> Iterator[FaultProxy]:
+    """A proxy in front of the emulator."""
     with FaultProxy(stack_environment["AWS_ENDPOINT_URL"]) as running:
         yield running
 
 
 @pytest.fixture
-def clients(proxy: FaultProxy, stack_environment: dict[str, str]) -> AwsClients:
+def proxy(running_proxy: FaultProxy) -> FaultProxy:
+    """The proxy, which does nothing yet."""
+    running_proxy.reset()
+    return running_proxy
+
+
+@pytest.fixture(scope="module")
+def clients(running_proxy: FaultProxy, stack_environment: dict[str, str]) -> AwsClients:
     """Clients whose S3 is the proxy."""
-    return clients_in(stack_environment, AWS_ENDPOINT_URL_S3=proxy.url)
+    return clients_in(stack_environment, AWS_ENDPOINT_URL_S3=running_proxy.url)
 
 
 def _resolved(source: StageFourObjects, records: list[Assignment]) -> bytes:

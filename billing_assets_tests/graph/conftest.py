@@ -51,7 +51,7 @@ class World:
         )
 
     def run(
-        self, *assets: str, partition: str | None = None, config: dict[str, Any] | None = None, **tags: str
+        self, *assets: str, partition: str | None = None, config: dict[str, Any] | None = None
     ) -> dg.ExecuteInProcessResult:
         """Materialize assets in this process; a failed run is returned, not raised."""
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -60,7 +60,6 @@ class World:
             instance=self.instance,
             run_config={**_QUIET, "ops": config or {}},
             raise_on_error=False,
-            tags=tags,
         )
 
     def combined_list(self) -> bytes:

@@ -34,12 +34,6 @@ def _with(world: World, **changes: Any) -> World:
     return dataclasses.replace(world, settings=settings, definitions=build_definitions(settings))
 
 
-@pytest.fixture
-def no_step_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps whose failure a retry may heal would wait between their tries."""
-    monkeypatch.setattr("dagster._core.execution.plan.execute_plan.should_retry", lambda *_: False, raising=False)
-
-
 def test_a_missing_table_is_named_with_its_setting(loaded: World) -> None:
     """The letter names the table and the variable that leads to it."""
     letter = _letter(_with(loaded, assignments_table="no-such-table").run(*CHAIN, partition=PERIOD))
@@ -62,7 +56,8 @@ def test_a_wrong_endpoint_is_named(loaded: World, monkeypatch: pytest.MonkeyPatc
         port = unused.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    letter = _letter(_with(loaded).run("ubi_assignments", partition=PERIOD, **{"dagster/max_retries": "0"}))
+    monkeypatch.setattr("billing_assets.defs.failures.MOST_RETRIES", 0)
+    letter = _letter(_with(loaded).run("ubi_assignments", partition=PERIOD))
     assert "can't be reached" in letter
     assert "AWS_ENDPOINT_URL" in letter
 

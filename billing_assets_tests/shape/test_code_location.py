@@ -16,17 +16,7 @@ from billing_assets.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 CHAIN = ["ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"]
-VENDORS = (
-    "boto3",
-    "botocore",
-    "obstore",
-    "pandas",
-    "pyarrow",
-    "snowflake",
-    "dagster_snowflake",
-    "dagster_aws",
-    "duckdb",
-)
+VENDORS = ("boto3", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws")
 
 LOAD = """
 import json, socket, sys
@@ -34,7 +24,7 @@ def refuse(*_, **__):
     raise AssertionError("a connection was opened")
 socket.socket.connect = refuse
 import billing_assets.definitions
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+print(json.dumps(sorted(sys.modules)))
 """
 
 
@@ -113,5 +103,5 @@ def test_no_secret_stands_in_the_configuration() -> None:
     variables = {"SNOWFLAKE_PASSWORD": "s3cret-sentinel", "SNOWFLAKE_PRIVATE_KEY": "s3cret-sentinel"}
     definitions = build_definitions(Settings.from_environment(variables))
     assert "s3cret-sentinel" not in repr(definitions)
-    resource = definitions.resources["snowflake"]
-    assert "s3cret-sentinel" not in repr(resource)
+    assert definitions.resources is not None
+    assert "s3cret-sentinel" not in repr(definitions.resources["snowflake"])

@@ -45,13 +45,18 @@ def environment(variables: Mapping[str, str], **changed: str | None) -> Iterator
 
 
 def clients_in(variables: Mapping[str, str], **changed: str | None) -> AwsClients:
-    """Clients that were made in an environment, and keep to it."""
+    """Clients whose S3 was made in an environment, and keeps to it."""
     with environment(variables, **changed):
         clients = AwsClients()
         assert clients.s3
         assert clients.s3_single_try
-        assert clients.dynamodb
         return clients
+
+
+def dynamodb_in(variables: Mapping[str, str], **changed: str | None) -> DynamoDBClient:
+    """The shared client of a process, made in an environment."""
+    with environment(variables, **changed):
+        return AwsClients().dynamodb
 
 
 def make_bucket(clients: AwsClients, objects: Mapping[str, bytes]) -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 import snowflake.connector
 

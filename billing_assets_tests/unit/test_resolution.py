@@ -17,7 +17,6 @@ from billing_assets_tests.unit.making import (
     OLDER,
     InMemoryObjects,
     a_line,
-    a_record,
     an_assignment,
     gz,
     jsonl,
@@ -367,10 +366,12 @@ def test_a_file_that_is_rewritten_while_it_is_read_is_lost(rewrites: int) -> Non
 
 
 def test_a_listing_that_never_settles_is_repeated_for_ever() -> None:
-    """A key that is listed and never there is given up after a few listings; an older sibling is still found."""
-    row, other = rows_of([an_assignment(LINE), an_assignment(OTHER)], {NEWER: jsonl(LINE)}, ghosts=[NEWEST])
+    """A key that is listed and never there is given up after three listings; an older sibling is still found."""
+    source = InMemoryObjects({NEWER: jsonl(LINE)}, ghosts=[NEWEST])
+    (row, other), figures = resolve([an_assignment(LINE), an_assignment(OTHER)], source)
     assert (outcome(row), place(row)) == (("billable", ""), (NEWER, 0))
     assert outcome(other) == ("unresolved", "object_missing")
+    assert figures.families_listed == 3
 
 
 def test_a_broken_connection_is_taken_for_a_missing_object() -> None:
@@ -473,9 +474,3 @@ def test_a_bill_hangs_on_a_number_that_is_not_in_the_hash() -> None:
     row = row_of(an_assignment(first), {KEY: jsonl(first, second)})
     assert row.item is not None
     assert (place(row), row.item.charge_code) == ((KEY, 0), "FIRST")
-
-
-def test_a_record_of_the_archive_is_billed() -> None:
-    """What is billed is decided by the records given, and nothing else: the same line, no record, no row."""
-    assert rows_of([], {KEY: jsonl(LINE)}) == []
-    assert a_record(LINE)["s3_key"] == KEY
