@@ -1,6 +1,6 @@
 """`billing-assets …`: what people type. Each command's work is done elsewhere; here are words, options and exit codes.
 
-Exit codes: 0 done, 1 something is wrong and the text says what to do, 2 the command was not understood.
+Exit codes: 0 done, 1 something is wrong and the text says what to do, 2 the command was not understood, 130 stopped.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typer
 from billing_assets.domain.errors import BillingError
 from billing_assets.domain.periods import Month, PeriodError
 from billing_assets.local.errors import StackError
+from billing_assets.local.signals import StopRequestedError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,3 +87,6 @@ def main() -> None:
     except (BillingError, StackError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
+    except StopRequestedError:
+        print("Stopped.", file=sys.stderr)
+        raise SystemExit(130) from None

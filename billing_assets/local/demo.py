@@ -20,6 +20,7 @@ from billing_assets.domain.money import total
 from billing_assets.domain.resolved import Status
 from billing_assets.local.environment import demo_environment, enter, home_is_usable
 from billing_assets.local.sample_data import chosen_sample, ensure_sample
+from billing_assets.local.signals import signals_as_exceptions
 from billing_assets.local.stack import EmbeddedStack
 from billing_assets.settings import Settings
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from billing_assets.local.outcome import PeriodOutcome
-    from billing_assets.local.sample import Sample
 
 _LEAST_WIDTH = 110
 """A file or a pipe has no width, and a table squeezed into 80 columns could not be read."""
@@ -52,11 +52,10 @@ def run_demo(state: Path, *, scale: float | None, last_period: str | None) -> No
         BillingError: Something did not come out as it must; the text says what to do.
     """
     began = time.monotonic()
-    with demo_stack(state):
+    with signals_as_exceptions(), demo_stack(state):
         settings = Settings.from_environment()
         with progress_bars() as progress:
-            sample = load_sample(state, settings, progress, scale=scale, last_period=last_period)
-            periods = sample.periods
+            periods = load_sample(state, settings, progress, scale=scale, last_period=last_period)
             seconds = _materialize(periods, settings, progress)
         from billing_assets.local.outcome import outcomes_of  # noqa: PLC0415  # imports Snowflake's connector
 
@@ -96,8 +95,8 @@ def progress_bars() -> Iterator[Progress]:
 
 def load_sample(
     state: Path, settings: Settings, progress: Progress, *, scale: float | None, last_period: str | None
-) -> Sample:
-    """The sample, in the stack."""
+) -> list[str]:
+    """Load the sample unless it is there; its periods."""
     this_month = f"{dt.datetime.now(dt.UTC):%Y-%m}"
     choice = chosen_sample(state, scale=scale, last_period=last_period, this_month=this_month)
     bars: dict[str, object] = {}
@@ -107,21 +106,18 @@ def load_sample(
             bars[what] = progress.add_task(f"loading {what}", total=of)
         progress.update(bars[what], completed=done, total=of)  # type: ignore[arg-type]  # rich's own task id
 
-    return ensure_sample(state, choice, settings, show)
+    ensure_sample(state, choice, settings, show)
+    return choice.periods
 
 
 def _materialize(periods: Sequence[str], settings: Settings, progress: Progress) -> dict[str, float]:
-    from billing_assets.local.runs import CHAIN, ChainRunner  # noqa: PLC0415  # imports Dagster
+    from billing_assets.local.runs import ChainRunner, run_periods  # noqa: PLC0415  # imports Dagster
 
     bar = progress.add_task("materializing", total=len(periods) + 1)
-    seconds = {}
     with ChainRunner(settings) as runner:
         runner.run("accounts_to_track")
-        progress.advance(bar)
-        for period in periods:
-            seconds[period] = runner.run(*CHAIN, partition=period)
-            progress.advance(bar)
-    return seconds
+    progress.advance(bar)
+    return run_periods(periods, lambda: progress.advance(bar))
 
 
 def _print_outcomes(outcomes: Sequence[PeriodOutcome], seconds: dict[str, float]) -> None:

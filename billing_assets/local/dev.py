@@ -16,18 +16,14 @@ from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.local.demo import CONSOLE, demo_stack, load_sample, progress_bars
+from billing_assets.local.signals import StopRequestedError, signals_as_exceptions
 from billing_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _HOST = "127.0.0.1"
 _GRACE_SECONDS = 20
-
-
-class _StopRequestedError(Exception):
-    """SIGTERM or SIGINT arrived."""
 
 
 def run_dev(state: Path, *, scale: float | None, last_period: str | None, port: int) -> int:
@@ -37,7 +33,7 @@ def run_dev(state: Path, *, scale: float | None, last_period: str | None, port: 
         BillingError: The port is busy, or the stack does not start.
     """
     _refuse_busy(port)
-    with _signals_as_exceptions(), contextlib.suppress(_StopRequestedError), demo_stack(state):
+    with signals_as_exceptions(), contextlib.suppress(StopRequestedError), demo_stack(state):
         with progress_bars() as progress:
             load_sample(state, Settings.from_environment(), progress, scale=scale, last_period=last_period)
         CONSOLE.print(f"\nThe Dagster UI: http://{_HOST}:{port}   (Ctrl-C stops everything)\n")
@@ -63,23 +59,6 @@ def _stop_group(leader: subprocess.Popen[bytes]) -> None:
             leader.wait(_GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader.pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """One signal stops us in good order; while we stop, more of them are let pass."""
-
-    def stop(_number: int, _frame: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        raise _StopRequestedError
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _refuse_busy(port: int) -> None:

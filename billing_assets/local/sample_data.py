@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import ConfigurationError
-from billing_assets.local.sample import Sample, generate, load
+from billing_assets.domain.periods import Month
+from billing_assets.local.sample import generate, load
 from billing_assets.stores.aws import AwsClients
 from billing_assets.stores.dynamodb import table_size
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from billing_assets.settings import Settings
 
 _MARKER = "sample.json"
+PERIODS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,12 @@ class SampleChoice:
     scale: float
     last_period: str
     seed: int = 7
+
+    @property
+    def periods(self) -> list[str]:
+        """Its partition keys, the last one last."""
+        last = Month.from_key(self.last_period)
+        return [last.plus(-distance).key for distance in reversed(range(PERIODS))]
 
 
 def chosen_sample(state: Path, *, scale: float | None, last_period: str | None, this_month: str) -> SampleChoice:
@@ -51,24 +59,25 @@ def chosen_sample(state: Path, *, scale: float | None, last_period: str | None, 
 def loaded_sample(state: Path) -> SampleChoice | None:
     """What was loaded into a stack, or None."""
     try:
-        return SampleChoice(**json.loads((state / _MARKER).read_text()))
+        return SampleChoice(**json.loads((state / _MARKER).read_text())["sample"])
     except FileNotFoundError:
         return None
 
 
 def ensure_sample(
     state: Path, choice: SampleChoice, settings: Settings, progress: Callable[[str, int, int], None]
-) -> Sample:
-    """Make the sample, and load it unless it is there already.
+) -> None:
+    """Make the sample and load it, unless it is there already.
 
     DynamoDB's emulator keeps what it holds on a graceful stop only, so the number of its records is looked at.
     """
-    sample = generate(last_period=choice.last_period, scale=choice.scale, seed=choice.seed)
     clients = AwsClients()
+    marker = state / _MARKER
     if loaded_sample(state) == choice:
-        there = table_size(clients.dynamodb, settings.assignments_table).records
-        if there >= len(sample.assignments):
-            return sample
+        records = json.loads(marker.read_text())["assignments"]
+        if table_size(clients.dynamodb, settings.assignments_table).records >= records:
+            return
+    sample = generate(last_period=choice.last_period, scale=choice.scale, seed=choice.seed)
     load(
         sample,
         s3=clients.s3,
@@ -81,5 +90,4 @@ def ensure_sample(
         accounts_key=settings.accounts_key,
         progress=progress,
     )
-    (state / _MARKER).write_text(json.dumps(asdict(choice)))
-    return sample
+    marker.write_text(json.dumps({"sample": asdict(choice), "assignments": len(sample.assignments)}))

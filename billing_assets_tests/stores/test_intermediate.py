@@ -194,7 +194,7 @@ def _bare(rows: list[ResolvedLineItem]) -> list[tuple[Any, ...]]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(ROWS, max_size=4), MOMENTS)
 def test_resolved_rows_come_back_as_they_were_written(rows: list[ResolvedLineItem], read_at: dt.datetime) -> None:
     """Every text, every amount to its last digit, every absence; and equal rows give equal bytes."""
@@ -205,7 +205,7 @@ def test_resolved_rows_come_back_as_they_were_written(rows: list[ResolvedLineIte
     assert parquet.encode(again) == parquet.encode(table) == content
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(ASSIGNMENTS, max_size=4), MOMENTS)
 def test_assignments_come_back_as_they_were_written(assignments: list[Assignment], read_at: dt.datetime) -> None:
     """The order too: it is what makes a period's bytes equal."""
@@ -215,7 +215,7 @@ def test_assignments_come_back_as_they_were_written(assignments: list[Assignment
     assert parquet.encode(parquet.decode_assignments(content)) == content
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(ACCOUNTS, max_size=4), MOMENTS)
 def test_accounts_come_back_as_they_were_written(accounts: list[AccountToTrack], read_at: dt.datetime) -> None:
     """An unknown number of days stays unknown, and a false flag false."""
