@@ -1,5 +1,5 @@
 """Master bills from UBI assignments, month by month.
 
-Rooms: `domain` (the rules), `stores` (one file per outside system), `defs` (what Dagster sees), `definitions` (where the
-parts meet), `settings` (the only reader of the environment), `local` (the embedded stack) and `cli`.
+Rooms: `domain` (the rules), `stores` (one file per outside system), `defs` (what Dagster sees), `definitions` (where
+the parts meet), `settings` (the only reader of the environment), `local` (the embedded stack) and `cli`.
 """

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Self
 
 import dagster as dg
@@ -83,6 +84,12 @@ def run_periods(periods: Sequence[str], on_done: Callable[[], None]) -> dict[str
             if letter:
                 raise RunFailedError(letter, remedy="`make dev` shows the run; mend what it names, then run again")
             on_done()
+    except BrokenProcessPool:
+        raise RunFailedError(
+            "a process that runs periods ended by itself",
+            found="no error of its own; the system may have been short of memory",
+            remedy="run again; what was published stays, and a period is published whole or not at all",
+        ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():

@@ -26,6 +26,8 @@ from billing_assets_tests.browser.conftest import PROJECT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Page
+
     from billing_assets.domain.master_bills import MasterBill
     from billing_assets_tests.browser.conftest import Home
 
@@ -156,15 +158,21 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
         )
-        page = browser.new_page(viewport={"width": 1700, "height": 900})
-        page.goto(f"{url}/asset-groups", wait_until="networkidle")
+        page = browser.new_page(viewport={"width": 1600, "height": 620})
+        page.goto(f"{url}/locations/billing_assets/asset-groups/master_bills")
         for asset in ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"):
-            page.get_by_text(asset, exact=True).first.wait_for(timeout=30_000)
-        page.get_by_text("14/30", exact=False).or_(page.get_by_text("partitions", exact=False)).first.wait_for()
-        if SCREENSHOTS:
-            page.screenshot(path=PROJECT / "docs" / "images" / "asset-graph.png")
-        page.goto(f"{url}/assets/resolved_line_items?view=overview", wait_until="networkidle")
-        page.get_by_text("every_assignment_has_a_row").first.wait_for(timeout=30_000)
-        if SCREENSHOTS:
-            page.screenshot(path=PROJECT / "docs" / "images" / "resolved-line-items.png")
+            page.get_by_text(asset, exact=True).first.wait_for(timeout=60_000)
+        # Fourteen of the partitions are materialized, whatever month it is.
+        page.get_by_text("% filled").nth(3).wait_for(timeout=60_000)
+        _picture(page, "asset-graph")
+        page.set_viewport_size({"width": 1600, "height": 1000})
+        page.goto(f"{url}/assets/resolved_line_items?view=checks")
+        page.get_by_text("every_assignment_has_a_row").first.wait_for(timeout=60_000)
+        page.get_by_text("rows_out").first.wait_for(timeout=60_000)
+        _picture(page, "checks")
         browser.close()
+
+
+def _picture(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=PROJECT / "docs" / "images" / f"{name}.png")
