@@ -80,6 +80,45 @@ def dev(
     raise typer.Exit(run_dev(state, scale=scale, last_period=last_period, port=port))
 
 
+@app.command()
+def bills(  # noqa: PLR0913  # one option for each way to look at the same bills
+    period: Annotated[str, typer.Argument(parser=_period, metavar="YYYY-MM", help="The UBI period.")],
+    *,
+    bill: Annotated[str | None, typer.Option(metavar="ID", help="One bill, with its lines.")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="The lines of every bill.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="What a run now would change; writes nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, numbers exact.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV: a row a bill, or a line with --lines or --bill.")] = False,
+    stack: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Read the embedded stack in this folder instead of AWS.")
+    ] = None,
+) -> None:
+    """Show a period's published bills, or what generating them now would change.
+
+    \b
+    Examples:
+      billing-assets bills 2025-01
+      billing-assets bills 2025-01 --bill 'P1|WTR|Water|01/2025|01/2025'
+      billing-assets bills 2025-01 --lines --csv > lines.csv
+      billing-assets bills 2025-01 --diff
+      billing-assets bills 2025-01 --stack .billing/stack     (after `make demo`)
+    """  # noqa: D301  # the backspace keeps the lines apart
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other")
+    if diff and (bill or lines):
+        raise typer.BadParameter("--diff compares whole bills: leave --bill and --lines out")
+    from billing_assets.commands import bills as reading  # noqa: PLC0415  # imports the stores
+    from billing_assets.commands import bills_printed as printed  # noqa: PLC0415  # imports rich
+
+    with reading.stores_of(stack):
+        if diff:
+            printed.show_difference(reading.computed_difference, period, as_json=as_json, as_csv=as_csv)
+            return
+        found = reading.published_bills(period)
+        chosen = found.published.bills if bill is None else (reading.only(bill, found),)
+        printed.show_bills(found, chosen, lines=lines or bill is not None, as_json=as_json, as_csv=as_csv)
+
+
 def main() -> None:
     """Run a command; an error of ours is a letter on stderr and exit code 1, never a traceback."""
     try:

@@ -12,7 +12,11 @@ from billing_assets.defs.assets.master_bills_json import build_master_bills_json
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
 from billing_assets.defs.assets.snowflake_master_bills import build_snowflake_master_bills
 from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
+from billing_assets.defs.checks.combined import build_combined_list_check
+from billing_assets.defs.checks.exported import build_exported_check, build_exported_periods_table
+from billing_assets.defs.checks.whole_table import build_whole_table_checks
 from billing_assets.defs.io_manager import ParquetIOManager
+from billing_assets.defs.jobs import build_jobs
 from billing_assets.defs.partitions import period_partitions
 from billing_assets.defs.resources import (
     AccountsResource,
@@ -20,6 +24,7 @@ from billing_assets.defs.resources import (
     AssignmentsResource,
     BucketResource,
     MasterBillsResource,
+    StoredPeriodsResource,
 )
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.defs.sources import build_sources
@@ -43,8 +48,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
             build_master_bills_json(partitions, settings=settings, group=CHAIN),
             build_snowflake_master_bills(partitions, group=CHAIN),
+            build_exported_periods_table(),
             build_accounts_to_track(group=COMPLETION),
         ],
+        asset_checks=[
+            build_whole_table_checks(settings.first_period),
+            build_exported_check(),
+            build_combined_list_check(),
+        ],
+        jobs=build_jobs(),
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
         executor=dg.in_process_executor,
@@ -59,10 +71,12 @@ def _resources(settings: Settings) -> dict[str, object]:
             index=settings.assignments_index,
             scan_limit_mb=settings.scan_limit_mb,
             read_units_per_second=settings.read_units_per_second,
+            retry_seconds=settings.retry_seconds,
         ),
         "bucket": BucketResource(
             bucket=settings.bucket, requests=settings.s3_requests, retry_seconds=settings.retry_seconds
         ),
+        "stored_periods": StoredPeriodsResource(storage_uri=settings.storage_uri),
         "archive": ArchiveResource(table=settings.archived_table),
         "master_bills": MasterBillsResource(
             bucket=settings.bucket,

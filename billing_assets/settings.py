@@ -30,6 +30,8 @@ SNOWFLAKE_VARIABLES = {
     "SNOWFLAKE_PRIVATE_KEY_PATH": "file that holds the PEM text instead",
     "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "passphrase of an encrypted private key",
     "SNOWFLAKE_PASSWORD": "password, only where there is no private key",
+    "SNOWFLAKE_SECRET_ID": "name or ARN of an AWS Secrets Manager secret that holds any of these as JSON; "
+    "a variable that is set wins",
     "SNOWFLAKE_ROLE": "role; the user's default if not set",
     "SNOWFLAKE_WAREHOUSE": "warehouse; the user's default if not set",
     "SNOWFLAKE_DATABASE": "database of the tables; must exist",
@@ -83,6 +85,16 @@ def _share(text: str) -> Decimal:
     return share
 
 
+def _multiple(text: str) -> Decimal:
+    try:
+        multiple = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("is no number of 0 or more, such as 0.50") from None
+    if not multiple.is_finite() or multiple < 0:
+        raise ValueError("is no number of 0 or more, such as 0.50")
+    return multiple
+
+
 def _whole_from(least: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
@@ -100,7 +112,7 @@ def _month(text: str) -> Month:
 
 
 def _storage(text: str) -> str:
-    if text.startswith("s3://") or "://" not in text:
+    if re.match(r"s3://[^/]", text) or ":" not in text:
         return text.rstrip("/")
     raise ValueError("is neither a folder nor s3://bucket/prefix")
 
@@ -151,6 +163,12 @@ class Settings:
     )
     max_shrink: Decimal = _variable(
         "BILLING_MAX_SHRINK", "0.10", "share of a published open period that a run may take away", _share
+    )
+    max_change: Decimal = _variable(
+        "BILLING_MAX_CHANGE",
+        "0.50",
+        "change of a property's amount against the previous period, as a share, above which a check warns",
+        _multiple,
     )
     storage_uri: str = _variable(
         "BILLING_STORAGE_URI",

@@ -10,12 +10,14 @@ import dagster as dg
 
 from billing_assets.domain.errors import BillingError
 
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
+
 MOST_RETRIES = 2
 FIRST_WAIT_SECONDS = 5
 
 
 @contextlib.contextmanager
-def letters_to_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+def letters_to_failures(context: Context) -> Iterator[None]:
     """Raise every `BillingError` of the block as a retry, where that can help, or as a `Failure` with its letter."""
     try:
         yield

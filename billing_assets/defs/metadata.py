@@ -6,13 +6,16 @@ from typing import Any
 
 import dagster as dg
 
+from billing_assets.domain.amount_changes import AmountChange
 from billing_assets.domain.control_totals import StatusTotals
-from billing_assets.domain.money import plain
+from billing_assets.domain.money import ZERO, plain
 from billing_assets.domain.resolved import Status
 from billing_assets.stores.parquet import Column
 
 _TYPES = {"text": "string", "whole": "int", "flag": "bool", "cents": "decimal(18,2)"}
 PREVIEW_ROWS = 10
+_BAR_BLOCKS = 24
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 Metadata = dict[str, Any]
 """Figures by name; Dagster turns plain values into its own."""
@@ -43,6 +46,38 @@ def by_status(totals: Mapping[Status, StatusTotals]) -> dg.MetadataValue:
     """Rows and dollars of every status."""
     rows = [(status.value, f"{total.rows:,}", plain(total.billed_usd)) for status, total in totals.items()]
     return markdown_table(("status", "rows", "readable US dollars"), rows)
+
+
+def bar_chart(of: str, changes: Sequence[AmountChange]) -> dg.MetadataValue:
+    """Bars of text, before and after, beside their amounts: they render wherever a table does.
+
+    All bars have one scale. A bar is as long as the amount is large; credits are told by their sign.
+    """
+    amounts = [amount.copy_abs() for change in changes for amount in (change.before_usd, change.after_usd)]
+    longest = max(amounts, default=ZERO)
+    rows = [
+        (
+            change.of or "(blank)",
+            *(plain(amount) for amount in (change.before_usd, change.after_usd, change.difference_usd)),
+            bar(change.before_usd, longest),
+            bar(change.after_usd, longest),
+        )
+        for change in changes
+    ]
+    return markdown_table((of, "before US$", "after US$", "change", "before", "after"), rows)
+
+
+def bar(amount: Decimal, longest: Decimal) -> str:
+    """A bar as long as the amount's share of the longest, in eighths of a block; nothing only for 0.
+
+    Example:
+        >>> bar(Decimal(1), Decimal(2)), bar(Decimal("-0.01"), Decimal(1000)), bar(Decimal(0), Decimal(0))
+        ('████████████', '▏', '')
+    """
+    if not amount:
+        return ""
+    blocks, eighth = divmod(max(1, int(amount.copy_abs() * _BAR_BLOCKS * 8 / longest)), 8)
+    return ("█" * blocks + _EIGHTHS[eighth]).rstrip()
 
 
 def _cell(value: object) -> str:

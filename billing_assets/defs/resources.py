@@ -3,25 +3,38 @@
 Secrets are never configuration: AWS's are found by the SDK, Snowflake's are given by the names of their variables.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection
 
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.domain.shares import BilledShare
 from billing_assets.settings import aws_variables
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
 from billing_assets.stores.dynamodb import AssignmentsTable
+from billing_assets.stores.intermediate import IntermediateStore
 from billing_assets.stores.objects import StageFourObjects
 from billing_assets.stores.publication import (
+    ClosedPeriod,
+    CombinedDiffers,
+    Derivation,
     MasterBillLocation,
     PublicationReport,
     PublicationRequest,
     PublishedPeriod,
+    ReopenedPeriod,
+    close_period,
+    combined_differs,
     publish,
+    published_contents,
     read_published,
+    reopen_period,
+    republish,
 )
 from billing_assets.stores.small_objects import read_text
+from billing_assets.stores.stored_periods import StoredShares, shares_beside
 
 
 def aws_clients() -> AwsClients:
@@ -36,6 +49,7 @@ class AssignmentsResource(dg.ConfigurableResource):
     index: str = Field(description="Name of its index by UBI period.")
     scan_limit_mb: int = Field(description="Megabytes up to which the whole table is scanned for a period.")
     read_units_per_second: int = Field(description="Read capacity units a second at most; 0 is no limit.")
+    retry_seconds: int = Field(description="Seconds for which a page is asked for while DynamoDB fails.")
 
     def open(self) -> AssignmentsTable:
         """The table, over the shared client."""
@@ -45,6 +59,7 @@ class AssignmentsResource(dg.ConfigurableResource):
             index=self.index,
             scan_limit_mb=self.scan_limit_mb,
             read_units_per_second=self.read_units_per_second,
+            retry_seconds=self.retry_seconds,
         )
 
 
@@ -64,6 +79,17 @@ class BucketResource(dg.ConfigurableResource):
             retry_seconds=self.retry_seconds,
             on_progress=on_progress,
         )
+
+
+class StoredPeriodsResource(dg.ConfigurableResource):
+    """The resolved line items of all periods, as the IO manager keeps them."""
+
+    storage_uri: str = Field(description="A folder, or s3://bucket/prefix: the IO manager's own.")
+
+    def shares_beside(self, own: Collection[BilledShare], partition: str) -> StoredShares:
+        """What the other periods bill of the lines and invoices of one."""
+        store = IntermediateStore(self.storage_uri, lambda: aws_clients().s3)
+        return shares_beside(store, own, partition)
 
 
 class AccountsResource(dg.ConfigurableResource):
@@ -118,7 +144,27 @@ class MasterBillsResource(dg.ConfigurableResource):
         """What is published of a period."""
         return read_published(aws_clients().s3, self.location, period)
 
+    def close(self, period: str, *, closed_by: str, now: dt.datetime) -> ClosedPeriod:
+        """Close a period as it is published."""
+        return close_period(aws_clients().s3, self.location, period, closed_by=closed_by, now=now)
+
+    def reopen(self, period: str, *, reason: str, reopened_by: str, now: dt.datetime) -> ReopenedPeriod:
+        """Reopen a closed period."""
+        return reopen_period(aws_clients().s3, self.location, period, reason=reason, reopened_by=reopened_by, now=now)
+
+    def combined_differs(self) -> CombinedDiffers:
+        """How the combined list differs from the periods' objects."""
+        return combined_differs(aws_clients().s3, self.location)
+
+    def republish(self, period: str) -> Derivation:
+        """Bring a period's published bills into the combined list again."""
+        return republish(aws_clients().s3, self.location, period)
+
     def still_published(self, period: str, content_sha256: str) -> bool:
         """Whether a period's published content is this one."""
         published = self.read(period)
         return published is not None and published.content_sha256 == content_sha256
+
+    def contents(self) -> dict[str, str]:
+        """The content SHA-256 of every published period."""
+        return published_contents(aws_clients().s3, self.location)

@@ -11,6 +11,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.defs.resources import aws_clients
+from billing_assets.defs.snowflake_credentials import SECRET_KEYS, plain_key, read_key_file, read_secret
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.settings import SNOWFLAKE_VARIABLES
 from billing_assets.stores.snowflake.identifiers import SnowflakeTarget
@@ -32,6 +34,7 @@ class SnowflakeExportResource(dg.ConfigurableResource):
     warehouse: str | None = Field(default=None, description="Warehouse; the user's default if not given.")
     database: str | None = Field(default=None, description="Database of the tables.")
     schema_name: str | None = Field(default=None, description="Schema of the tables.")
+    secret_id: str | None = Field(default=None, description="Secret of AWS Secrets Manager that holds any of these.")
     host: str | None = Field(default=None, description="Only for an emulator.")
     port: str | None = Field(default=None, description="Only for an emulator.")
     protocol: str | None = Field(default=None, description="Only for an emulator.")
@@ -40,45 +43,71 @@ class SnowflakeExportResource(dg.ConfigurableResource):
     def from_variables(cls, variables_set: frozenset[str]) -> "SnowflakeExportResource":
         """The resource, each field given the name of its variable if that is set."""
         fields: dict[str, Any] = {
-            _field_of(name): dg.EnvVar(name) for name in SNOWFLAKE_VARIABLES if name in variables_set
+            cls.field_of(name): dg.EnvVar(name) for name in SNOWFLAKE_VARIABLES if name in variables_set
         }
         return cls(**fields)
+
+    @staticmethod
+    def field_of(variable: str) -> str:
+        """The field that a variable gives."""
+        name = variable.removeprefix("SNOWFLAKE_").lower()
+        return "schema_name" if name == "schema" else name
 
     @property
     def target(self) -> SnowflakeTarget:
         """Database and schema, refused if they are no plain names."""
-        self._require(database=self.database, schema=self.schema_name)
-        return SnowflakeTarget(database=self.database or "", schema=self.schema_name or "")
+        login = self.complete()
+        return SnowflakeTarget(database=login.database or "", schema=login.schema_name or "")
+
+    def complete(self) -> "SnowflakeExportResource":
+        """The same with what its secret holds; a variable that is set wins over the secret.
+
+        Raises:
+            ConfigurationError: The secret can't be read, or something is still missing; all of it is named.
+            AccessDeniedError: AWS says no.
+        """
+        fields = SECRET_KEYS | {"private_key_path"}
+        given: dict[str, Any] = {name: value for name in fields if (value := getattr(self, name))}
+        held = read_secret(aws_clients(), self.secret_id) if self.secret_id else {}
+        if "private_key_path" in given:
+            held.pop("private_key", None)
+        login = SnowflakeExportResource(**{**held, **given})
+        login._require_all()
+        return login
 
     def connect(self) -> AbstractContextManager[Any]:
-        """A new connection, made through dagster-snowflake."""
-        self._require(account=self.account, user=self.user)
-        has_key = bool(self.private_key or self.private_key_path)
-        if not has_key:
-            self._require(private_key=self.password)
+        """A new connection, made through dagster-snowflake; it closes only after a success (`open_session` does more).
+
+        Raises:
+            ConfigurationError: A setting is missing, or the key can't be used.
+            AccessDeniedError: AWS denies the secret.
+        """
         from dagster_snowflake import SnowflakeResource  # noqa: PLC0415  # takes seconds to import
 
-        target = self.target
-        given: dict[str, Any] = {
+        login = self.complete()
+        resource = SnowflakeResource(**login.connection_settings())
+        connection: AbstractContextManager[Any] = resource.get_connection()
+        return connection
+
+    def connection_settings(self) -> dict[str, Any]:
+        """What dagster-snowflake is given; holds secrets."""
+        key = self._key()
+        settings: dict[str, Any] = {
             "account": self.account,
             "user": self.user,
             "role": self.role,
             "warehouse": self.warehouse,
-            "database": target.database_name,
-            "schema": target.schema_name,
-            "private_key": self.private_key,
-            "private_key_path": None if self.private_key else self.private_key_path,
-            "private_key_password": self.private_key_passphrase if has_key else None,
-            "password": None if has_key else self.password,
+            "database": self.target.database_name,
+            "schema": self.target.schema_name,
+            "private_key": key,
+            "password": None if key else self.password,
             # Without it dagster-snowflake commits once more when the block ends; transactions are the store's own.
             "autocommit": True,
             "login_timeout": _LOGIN_SECONDS,
             "network_timeout": _NETWORK_SECONDS,
             "additional_snowflake_connection_args": self._additional(),
         }
-        resource = SnowflakeResource(**{name: value for name, value in given.items() if value is not None})
-        connection: AbstractContextManager[Any] = resource.get_connection()
-        return connection
+        return {name: value for name, value in settings.items() if value is not None}
 
     @property
     def connector(self) -> Callable[[], AbstractContextManager[Any]]:
@@ -92,18 +121,31 @@ class SnowflakeExportResource(dg.ConfigurableResource):
         additional |= {"port": int(self.port)} if self.port else {}
         return additional | ({"protocol": self.protocol} if self.protocol else {})
 
-    def _require(self, **values: str | None) -> None:
-        missing = [f"SNOWFLAKE_{name.upper()}" for name, value in values.items() if not value]
+    def _key(self) -> str | None:
+        if self.private_key:
+            return plain_key(self.private_key.encode(), self.private_key_passphrase, where="SNOWFLAKE_PRIVATE_KEY")
+        if self.private_key_path:
+            return plain_key(
+                read_key_file(self.private_key_path),
+                self.private_key_passphrase,
+                where=f"SNOWFLAKE_PRIVATE_KEY_PATH, {self.private_key_path}",
+            )
+        return None
+
+    def _require_all(self) -> None:
+        needed = {
+            "ACCOUNT": self.account,
+            "USER": self.user,
+            "PRIVATE_KEY": self.private_key or self.private_key_path or self.password,
+            "DATABASE": self.database,
+            "SCHEMA": self.schema_name,
+        }
+        missing = [f"SNOWFLAKE_{name}" for name, value in needed.items() if not value]
         if missing:
             raise ConfigurationError(
                 "Snowflake is not configured",
                 where="the environment",
                 found=f"not set: {', '.join(missing)}",
-                remedy="set the SNOWFLAKE_ variables of docs/operations.md (a private key, else a password), "
-                "or deselect snowflake_master_bills",
+                remedy="set the SNOWFLAKE_ variables of docs/operations.md (a private key, else a password; or a "
+                "secret that holds them), or deselect snowflake_master_bills",
             )
-
-
-def _field_of(variable: str) -> str:
-    name = variable.removeprefix("SNOWFLAKE_").lower()
-    return "schema_name" if name == "schema" else name

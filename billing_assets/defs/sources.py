@@ -1,4 +1,7 @@
-"""The Bill Review app's own stores as external assets, so that the graph shows the whole flow. Never written by us."""
+"""The Bill Review app's own stores as external assets, so that the graph shows the whole flow.
+
+Never written by us, but for the combined list of master bills, which we derive and the app reads and edits.
+"""
 
 import dagster as dg
 
@@ -9,12 +12,13 @@ ASSIGNMENTS_TABLE = dg.AssetKey(["bill_review", "ubi_assignments_table"])
 ARCHIVED_TABLE = dg.AssetKey(["bill_review", "archived_assignments_table"])
 STAGE4_OBJECTS = dg.AssetKey(["bill_review", "stage4_objects"])
 ACCOUNTS_OBJECT = dg.AssetKey(["bill_review", "accounts_to_track_object"])
+COMBINED_LIST = dg.AssetKey(["bill_review", "master_bills_latest"])
 ACCOUNTS_CACHE = dg.AssetKey(["bill_review", "accounts_to_track_cache"])
 OWNERS = ["team:bill-review"]
 
 
 def build_sources(settings: Settings) -> list[dg.AssetSpec]:
-    """What the pipeline reads, one external asset for each store of the source document."""
+    """What the pipeline reads, and the list that the app reads: an external asset for each store of the app."""
 
     def spec(key: dg.AssetKey, uri: str, kinds: set[str], description: str) -> dg.AssetSpec:
         return dg.AssetSpec(
@@ -57,5 +61,16 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             f"dynamodb://{settings.config_table}/CONFIG#accounts-to-track",
             {"dynamodb"},
             "An optional cache of the accounts to track, limited to 409,600 bytes.",
+        ),
+        dg.AssetSpec(
+            COMBINED_LIST,
+            description="All periods' master bills in one JSON list, which the Bill Review app and its users read and "
+            f"edit.\n\nStands at `{bucket}/{settings.master_bills_key}`. Derived from the period objects by every run "
+            "of `master_bills_json`; the job `republish` derives it again.",
+            deps=["master_bills_json"],
+            group_name=GROUP,
+            kinds={"s3", "json"},
+            owners=OWNERS,
+            metadata={"uri": f"{bucket}/{settings.master_bills_key}"},
         ),
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_assets.domain.money import EXACT, ZERO, plain, total
+from billing_assets.domain.periods import PeriodError
 from billing_assets.domain.resolved import UNBILLED, ResolvedLineItem, Status
 
 if TYPE_CHECKING:
@@ -101,6 +102,22 @@ class UnbilledShare:
     def text(self) -> str:
         """For people: `3 of 700 rows, $12.00 of $9,000.00`."""
         return f"{self.rows:,} of {self.of_rows:,} rows, ${plain(self.absolute_usd)} of ${plain(self.of_absolute_usd)}"
+
+
+def stray_periods(no_partition: Iterable[Assignment]) -> list[tuple[str, str, int]]:
+    """The period texts of records that belong to no partition, why, and how many; the most frequent first."""
+    counts = Counter((record.ubi_period, _why_nowhere(record)) for record in no_partition)
+    return [(text, why, count) for (text, why), count in sorted(counts.items(), key=_most_first)]
+
+
+def _why_nowhere(record: Assignment) -> str:
+    if not record.ubi_period.strip():
+        return "no period"
+    try:
+        _ = record.period
+    except PeriodError:
+        return "no month or range of months, MM/YYYY"
+    return "outside the partitions"
 
 
 def reasons_of(rows: Iterable[ResolvedLineItem]) -> list[tuple[str, str, int]]:

@@ -103,8 +103,6 @@ class LineItem:
 def money_of(value: Any) -> Decimal | None:
     """A money text or a JSON number as exact dollars; None if blank, unreadable or of another type."""
     text = text_of(value)
-    if not text or isinstance(value, bool):
-        return None
     try:
         return exact_number(text) if isinstance(value, NumberText) else parse_money(text)
     except MoneyError:

@@ -7,15 +7,14 @@ Source: SPEC.md section 7.1. Writing them to S3 lives in `billing_assets.stores.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from billing_assets.domain.money import plain, total
+from billing_assets.domain.content_hash import content_hash_of, sha256_of
+from billing_assets.domain.money import total
 from billing_assets.domain.resolved import ResolvedLineItem, Status
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 DRAFT = "draft"
 """The status of a new bill; any other freezes it."""
-
-_WHERE_FOUND = ("s3_key", "line_index")
 
 
 class SourceLineItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -95,20 +92,7 @@ class MasterBill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content_hash(self) -> str:
         """SHA-256 of what is billed; where lines were found, when and by whom the bill was made don't count."""
-        lines = [_content_of(line) for line in self.source_line_items]
-        content = {
-            "master_bill_id": self.master_bill_id,
-            "property_id": self.property_id,
-            "property_name": self.property_name,
-            "ar_code_mapping": self.ar_code_mapping,
-            "utility_name": self.utility_name,
-            "billback_month_start": self.billback_month_start,
-            "billback_month_end": self.billback_month_end,
-            "utility_amount": plain(self.utility_amount),
-            # Lines are found in another order after a rewrite, and are the same lines.
-            "source_line_items": sorted(lines, key=json.dumps),
-        }
-        return _sha256_of(content)
+        return content_hash_of(self)
 
 
 class MasterBillKey(NamedTuple):
@@ -163,7 +147,7 @@ def master_bills_of(rows: Iterable[ResolvedLineItem], *, created_utc: str, creat
 
 def period_sha256(bills: Iterable[MasterBill]) -> str:
     """SHA-256 of a period's published state: every bill's id, content and status."""
-    return _sha256_of([[bill.master_bill_id, bill.content_hash, bill.status] for bill in bills])
+    return sha256_of([[bill.master_bill_id, bill.content_hash, bill.status] for bill in bills])
 
 
 def parse_day(text: str) -> dt.date:
@@ -222,15 +206,6 @@ def _source_line_of(row: ResolvedLineItem) -> SourceLineItem:
         overridden=item.overridden,
         override_reason=item.override_reason,
     )
-
-
-def _content_of(line: SourceLineItem) -> dict[str, object]:
-    fields = msgspec.structs.asdict(line)
-    return {name: value for name, value in fields.items() if name not in _WHERE_FOUND} | {"amount": plain(line.amount)}
-
-
-def _sha256_of(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -8,16 +8,24 @@ in `resolved`.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from billing_assets.domain.stage4 import NamedLine, ObjectFamily, StageFourObject, UnreadableObjectError, newer_siblings
+from billing_assets.domain.missing_line import FormerLine, HintedLine
+from billing_assets.domain.stage4 import (
+    NamedLine,
+    ObjectFamily,
+    StageFourObject,
+    UnreadableObjectError,
+    newer_siblings,
+    older_siblings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from billing_assets.domain.assignments import Assignment
-    from billing_assets.domain.line_items import LineItem
 
 OBJECT_MISSING = "object_missing"
 OBJECT_UNREADABLE = "object_unreadable"
@@ -25,6 +33,9 @@ LINE_NOT_FOUND = "line_not_found"
 
 _MAX_LISTINGS = 3
 """How often a family is listed when a sibling vanishes between listing and reading: the app rewrites files."""
+
+_MOST_OLDER_OBJECTS = 20
+"""So many older objects are read for a period, only to say how lines that aren't found have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,10 @@ class Located:
     lines: tuple[NamedLine, ...]
     """The lines that the record names there: the one picked where nobody competes, none if it wasn't found."""
     fault: ObjectFault | None = None
-    nearest: LineItem | None = None
+    nearest: HintedLine | None = None
     """For a hash that wasn't found: the line that stands at the record's hint."""
+    former: FormerLine | None = None
+    """For a hash that wasn't found: the line as an older object of the family holds it."""
 
 
 @dataclass(slots=True)
@@ -79,12 +92,20 @@ class FamilySearch:
     """One for each record, once the search has ended."""
     named: dict[str, dict[str, tuple[NamedLine, ...]]] = field(default_factory=dict)
     """By key and hash: the lines that it names there, also if there are none."""
-    nearest: dict[tuple[str, int | None], LineItem | None] = field(default_factory=dict)
+    nearest: dict[tuple[str, int | None], HintedLine | None] = field(default_factory=dict)
+    former: dict[str, FormerLine] = field(default_factory=dict)
+    """By hash: the newest line of an object that is not the record's own; such a record is not found or relocated."""
 
     @property
     def own_keys(self) -> set[str]:
         """The keys that the records name."""
         return {record.s3_key for record in self.records}
+
+    @property
+    def not_found(self) -> list[int]:
+        """Which of the records name a line that their object was read for in vain."""
+        faults = (located.fault for located in self.located)
+        return [index for index, fault in enumerate(faults) if fault is not None and fault.reason == LINE_NOT_FOUND]
 
     def read(self, key: str, lines: StageFourObject) -> None:
         """Look for every record's line in one object of the family."""
@@ -92,8 +113,12 @@ class FamilySearch:
             return
         self.named[key] = lines.named_by({record.line_hash for record in self.records})
         for record in self.records:
-            if record.s3_key == key and not self.named[key][record.line_hash]:
-                self.nearest[key, record.line_index] = lines.item_at(record.line_index)
+            found = self.named[key][record.line_hash]
+            if record.s3_key == key and not found:
+                self.nearest[key, record.line_index] = HintedLine.at(record.line_index, lines)
+            elif record.s3_key != key and found:
+                candidates = FormerLine.of(key, found[0], lines), self.former.get(record.line_hash)
+                self.former[record.line_hash] = max(filter(None, candidates), key=lambda former: former.age)
 
     def _picked_apart(self, key: str, lines: StageFourObject) -> bool:
         """Whether each record finds a line that no other record wants: the usual case, and the fast one.
@@ -119,13 +144,13 @@ class Resolution:
 
     def __init__(self, assignments: Iterable[Assignment]) -> None:
         self.figures = ReadingFigures()
-        self._searches: dict[str, FamilySearch] = {}
+        self._searches: dict[ObjectFamily, FamilySearch] = {}
         self._faults: dict[str, ObjectFault] = {}
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
         for assignment in assignments:
-            family = ObjectFamily.of(assignment.s3_key).name
-            self._searches.setdefault(family, FamilySearch(family)).records.append(assignment)
+            family = ObjectFamily.of(assignment.s3_key)
+            self._searches.setdefault(family.identity, FamilySearch(family.name)).records.append(assignment)
 
     @property
     def searches(self) -> Iterable[FamilySearch]:
@@ -137,14 +162,37 @@ class Resolution:
         needed = {key for search in self.searches for key in search.own_keys}
         open_searches = list(self.searches)
         while needed:
-            answered = set()
-            for key, body in source.fetch(sorted(needed)):
-                self._read(key, body)
-                answered.add(key)
-            if answered != needed:
-                raise RuntimeError(f"the object source answered {len(answered)} of {len(needed)} keys")
+            self._fetch(needed, source)
             open_searches = [search for search in open_searches if not search.located]
             needed = self._settle(open_searches, source)
+        self._look_back(source)
+
+    def _fetch(self, needed: Collection[str], source: ObjectSource) -> None:
+        answered = set()
+        for key, body in source.fetch(sorted(needed)):
+            self._read(key, body)
+            answered.add(key)
+        if answered != set(needed):
+            raise RuntimeError(f"the object source answered {len(answered)} of {len(needed)} keys")
+
+    def _look_back(self, source: ObjectSource) -> None:
+        """Find what the missing lines were in older objects, a few of which are read for nothing else."""
+        missing = [(search, index) for search in self.searches if search.named for index in search.not_found]
+        # Several records may wait for one object, which counts once.
+        unread = dict.fromkeys(self._object_before(search, index) for search, index in missing)
+        if older := set(islice(filter(None, unread), _MOST_OLDER_OBJECTS)):
+            self._fetch(older, source)
+        for search, index in missing:
+            former = search.former.get(search.records[index].line_hash)
+            search.located[index] = replace(search.located[index], former=former)
+
+    def _object_before(self, search: FamilySearch, index: int) -> str | None:
+        """The newest older object that may hold a missing line; None if it has been found, or all have been read."""
+        record = search.records[index]
+        if record.line_hash in search.former:
+            return None
+        older = older_siblings(record.s3_key, self._siblings.get(search.family, []))
+        return next((key for key in older if key not in search.named and key not in self._faults), None)
 
     def _read(self, key: str, body: bytes | ObjectFault) -> None:
         if isinstance(body, ObjectFault):
@@ -157,7 +205,7 @@ class Resolution:
         except UnreadableObjectError as error:
             self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
             return
-        self._searches[ObjectFamily.of(key).name].read(key, lines)
+        self._searches[ObjectFamily.of(key).identity].read(key, lines)
         self.figures.lines_read += len(lines)
         self.figures.lines_passed_over += lines.passed_over
 
@@ -199,7 +247,6 @@ class Resolution:
                     return Located(sibling, lines)
             elif fault.reason == OBJECT_MISSING and self._listings[family.name] < _MAX_LISTINGS:
                 # It was there when listed: the app has rewritten the file under a still newer timestamp since.
-                self._siblings.pop(family.name, None)
                 return family
         fault = self._faults.get(own) or ObjectFault(LINE_NOT_FOUND)
         return Located(own, (), fault, search.nearest.get((own, record.line_index)))

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from billing_assets.domain.assignments import BAD_AMOUNT, Assignment
+from billing_assets.domain.missing_line import Explainer
 from billing_assets.domain.money import share_in_cents
-from billing_assets.domain.resolution import Located, ObjectSource, ReadingFigures, Resolution
+from billing_assets.domain.resolution import LINE_NOT_FOUND, Located, ObjectSource, ReadingFigures, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,10 +86,11 @@ def resolve(assignments: Sequence[Assignment], source: ObjectSource) -> tuple[li
     resolution.run(source)
     # Records may be equal in every field, so they are told apart by identity.
     rows: dict[int, ResolvedLineItem] = {}
+    explainer = Explainer()
     for search in resolution.searches:
         given = share_out(search.records, search.located)
         for record, located, line in zip(search.records, search.located, given, strict=True):
-            rows[id(record)] = _judged(record, located, line)
+            rows[id(record)] = _judged(record, located, line, explainer)
     ordered = [_invalid(record) if record.fault else rows[id(record)] for record in assignments]
     return ordered, resolution.figures
 
@@ -141,11 +143,13 @@ def _invalid(record: Assignment) -> ResolvedLineItem:
     )
 
 
-def _judged(record: Assignment, located: Located, given: NamedLine | None) -> ResolvedLineItem:
+def _judged(record: Assignment, located: Located, given: NamedLine | None, explainer: Explainer) -> ResolvedLineItem:
     line = given or next(iter(located.lines), None)
     assigned = _assigned_usd(record, line.item if line else None)
-    billed = None if assigned is None else _billed_usd(record, line.item if line else None)
+    billed = _billed_usd(record, line.item if line else None)
     status, reason, detail = _status_of(located, given, billed)
+    if reason == LINE_NOT_FOUND and status is Status.UNRESOLVED:
+        detail = explainer.explain(record.line_hash, located.nearest, located.former)
     return ResolvedLineItem(
         assignment=record,
         status=status,
@@ -160,7 +164,7 @@ def _judged(record: Assignment, located: Located, given: NamedLine | None) -> Re
 
 def _status_of(located: Located, given: NamedLine | None, billed: Decimal | None) -> tuple[Status, str, str]:
     if located.fault is not None:
-        return Status.UNRESOLVED, located.fault.reason, located.fault.detail or _described(located.nearest)
+        return Status.UNRESOLVED, located.fault.reason, located.fault.detail or "no line stands at the hinted position"
     if given is None:
         return Status.DUPLICATE, "", "another record of the period has this line"
     item = given.item
@@ -174,15 +178,6 @@ def _status_of(located: Located, given: NamedLine | None, billed: Decimal | None
         text = item.current_amount if item.amount_overridden else item.line_charge
         return Status.UNBILLABLE, BAD_AMOUNT, f"the record has no amount, and the line's is {text!r}"
     return Status.BILLABLE, "", ""
-
-
-def _described(nearest: LineItem | None) -> str:
-    if nearest is None:
-        return "no line stands at the hinted position"
-    return (
-        f"at the hinted position stands now: {nearest.description!r}, charge {nearest.line_charge!r}, "
-        f"account {nearest.account_number!r}, service {nearest.service_start} to {nearest.service_end}"
-    )
 
 
 def _assigned_usd(record: Assignment, item: LineItem | None) -> Decimal | None:

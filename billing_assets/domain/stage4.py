@@ -1,26 +1,24 @@
 """Stage 4 objects: their families, their lines, and finding a line by its hash.
 
-Source: SPEC.md sections 1.2 and 3. Fetching an object lives in `billing_assets.stores.objects`.
+Source: SPEC.md sections 1.2 and 3. Fetching an object lives in `billing_assets.stores.objects`, the shortcut of hashing
+in `fast_hash`.
 """
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from billing_assets.domain import fast_hash
 from billing_assets.domain.json_text import decode_exactly
-from billing_assets.domain.line_hash import VOLATILE, HashVersion, line_hash
+from billing_assets.domain.line_hash import HashVersion, line_hash
 from billing_assets.domain.line_items import LineItem
 
 if TYPE_CHECKING:
@@ -56,6 +54,11 @@ class ObjectFamily:
         return cls(key, None) if match is None else cls(match["family"], match["timestamp"])
 
     @property
+    def identity(self) -> ObjectFamily:
+        """The same for all timestamps; a key without one is no member of the family whose name it spells."""
+        return ObjectFamily(self.name, None if self.timestamp is None else "any")
+
+    @property
     def prefix(self) -> str:
         """Under which S3 lists the family (and perhaps other families with a longer name)."""
         return f"{self.name}_"
@@ -63,16 +66,23 @@ class ObjectFamily:
 
 def newer_siblings(key: str, keys: list[str]) -> list[str]:
     """Those of `keys` that are of the key's family with the same or a greater timestamp, newest first."""
+    own = ObjectFamily.of(key).timestamp or ""
+    siblings = [(at, other) for at, other in _siblings(key, keys) if at >= own]
+    return [other for _, other in sorted(sorted(siblings, key=itemgetter(1)), key=itemgetter(0), reverse=True)]
+
+
+def older_siblings(key: str, keys: list[str]) -> list[str]:
+    """Those of `keys` that are of the key's family with a smaller timestamp, newest first."""
+    own = ObjectFamily.of(key).timestamp or ""
+    return [other for at, other in sorted(_siblings(key, keys), reverse=True) if at < own]
+
+
+def _siblings(key: str, keys: list[str]) -> list[tuple[str, str]]:
     own = ObjectFamily.of(key)
     if own.timestamp is None:
         return []
     families = ((ObjectFamily.of(other), other) for other in keys if other != key)
-    siblings = [
-        (family.timestamp, other)
-        for family, other in families
-        if family.name == own.name and family.timestamp is not None and family.timestamp >= own.timestamp
-    ]
-    return [other for _, other in sorted(sorted(siblings, key=itemgetter(1)), key=itemgetter(0), reverse=True)]
+    return [(of.timestamp, other) for of, other in families if of.name == own.name and of.timestamp is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +94,34 @@ class NamedLine:
     slot: tuple[str, int]
     """Which charge of its family it is: the v2 hash that equal lines share, and how many of them stand before it.
 
-    Two records with one slot compete for one charge.
+    Two records of one period with one slot compete for one charge, and over all periods the records with one family
+    and slot share one charge.
     """
     version: HashVersion
     item: LineItem
+
+    @property
+    def identity(self) -> str:
+        """The slot as text, which tells the lines of a family apart in every period."""
+        equal, before = self.slot
+        return f"{equal}#{before}"
+
+    @staticmethod
+    def slot_of(identity: str) -> tuple[str, int]:
+        """The slot that an identity was made of."""
+        equal, _, before = identity.rpartition("#")
+        return equal, int(before)
 
 
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_lines", "_passed_over")
+    __slots__ = ("_decoded", "_lines", "_passed_over")
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
         self._passed_over: set[int] = set()
+        self._decoded: dict[int, fast_hash.Decoded | None] = {}
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -110,13 +134,19 @@ class StageFourObject:
     def pick(self, stored_hash: str, hint: int | None) -> NamedLine | None:
         """The line of a record with which nobody competes: the hinted one if the hash names it, else the first.
 
-        Its slot is its position, which tells lines of one object apart but not of two. The hinted line is hashed
-        first; a fast hash that differs proves nothing, so a None is to be confirmed by `named_by`.
+        The hinted line is hashed first; a fast hash that differs proves nothing, so a None is to be confirmed by
+        `named_by`, which gives the same slot.
         """
         for position in self._hint_first(hint):
-            version = _fast_version(self._lines[position], stored_hash)
-            if version is not None:
-                return NamedLine(position, ("", position), version, self._item(position))
+            decoded = self._fast(position)
+            if decoded is None:
+                # Only the plain path can tell a line that the hash names from a broken one.
+                return None
+            named = fast_hash.named(decoded, stored_hash)
+            item = None if named is None else self._item(position)
+            if named is not None and item is not None:
+                version, v2 = named
+                return NamedLine(position, (v2, self._equal_before(position, decoded, v2)), version, item)
         return None
 
     def named_by(self, stored_hashes: Collection[str]) -> dict[str, tuple[NamedLine, ...]]:
@@ -132,7 +162,8 @@ class StageFourObject:
             equal_before[v2] += 1
             for stored_hash in {v1, v2} & named.keys():
                 version: HashVersion = "v1" if v1 == stored_hash else "v2"
-                named[stored_hash].append(NamedLine(position, slot, version, self._item(position)))
+                if (item := self._item(position)) is not None:
+                    named[stored_hash].append(NamedLine(position, slot, version, item))
         return {stored_hash: tuple(lines) for stored_hash, lines in named.items()}
 
     def item_at(self, position: int | None) -> LineItem | None:
@@ -140,6 +171,38 @@ class StageFourObject:
         if position is None or not 0 <= position < len(self._lines) or self._hashes(position) is None:
             return None
         return self._item(position)
+
+    def text_at(self, position: int) -> bytes:
+        """The line at a position, as it stands in the object."""
+        return self._lines[position]
+
+    def _equal_before(self, position: int, decoded: fast_hash.Decoded, v2: str) -> int:
+        """How many of the lines in front have the v2 hash of this one.
+
+        Most differ in a field that every line has, and are decoded but not hashed.
+        """
+        equal = 0
+        for other in range(position):
+            candidate = self._fast(other)
+            if candidate is None or fast_hash.may_be_equal(candidate, decoded):
+                equal += self._v2(other) == v2
+        return equal
+
+    def _v2(self, position: int) -> str:
+        """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
+        decoded = self._fast(position)
+        fast = None if decoded is None else fast_hash.v2_of(decoded)
+        if fast is not None:
+            return fast
+        try:
+            return line_hash(_plain_object(self._lines[position]), "v2")
+        except (ValueError, RecursionError):
+            return ""
+
+    def _fast(self, position: int) -> fast_hash.Decoded | None:
+        if position not in self._decoded:
+            self._decoded[position] = fast_hash.decode(self._lines[position])
+        return self._decoded[position]
 
     def _hint_first(self, hint: int | None) -> Iterator[int]:
         count = len(self._lines)
@@ -155,8 +218,13 @@ class StageFourObject:
             self._passed_over.add(position)
             return None
 
-    def _item(self, position: int) -> LineItem:
-        return LineItem.from_line(decode_exactly(self._lines[position].decode()))
+    def _item(self, position: int) -> LineItem | None:
+        try:
+            return LineItem.from_line(decode_exactly(self._lines[position].decode()))
+        except RecursionError:
+            # At one depth of nesting a line can still be hashed but not be read again with exact numbers.
+            self._passed_over.add(position)
+            return None
 
 
 def _content_of(key: str, body: bytes) -> bytes:
@@ -188,51 +256,3 @@ def _plain_object(line: bytes) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  # callers ask one question: is it a line or not
     return decoded
-
-
-_decode_fast = msgspec.json.Decoder(dict[str, Any]).decode
-_dump = json.JSONEncoder(sort_keys=True).encode
-_Template = tuple["itemgetter[Any]", tuple[str, ...]]
-_templates: dict[tuple[HashVersion, tuple[str, ...]], _Template] = {}
-_MAX_TEMPLATES = 4096
-
-
-def _fast_version(line: bytes, stored_hash: str) -> HashVersion | None:
-    """Which version of the line's hash is the stored one, in half the time of `line_hash`.
-
-    A hash that msgspec's reading of a number changes can't equal a stored one, so a wrong answer is always None.
-    """
-    try:
-        decoded = _decode_fast(line)
-        names = tuple(decoded)
-        for version in VOLATILE:
-            if hashlib.sha256(_fast_canonical(decoded, names, version)).hexdigest() == stored_hash:
-                return version
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
-    return None
-
-
-def _fast_canonical(line: dict[str, Any], names: tuple[str, ...], version: HashVersion) -> bytes:
-    template = _templates.get((version, names))
-    if template is None:
-        template = _template_of(names, version)
-    values_of, openings = template
-    parts = [
-        opening + (encode_basestring_ascii(value) if type(value) is str else _dump(value))
-        for opening, value in zip(openings, values_of(line), strict=True)
-    ]
-    return ("{" + ", ".join(parts) + "}").encode()
-
-
-def _template_of(names: tuple[str, ...], version: HashVersion) -> _Template:
-    """How a line with these fields, in this order, is written: made once, since a parser writes alike."""
-    stable = sorted(set(names) - VOLATILE[version])
-    if len(stable) < 2:
-        # itemgetter of one name gives no tuple; such a line is left to the plain path.
-        raise ValueError("too few fields for a template")
-    if len(_templates) >= _MAX_TEMPLATES:
-        _templates.clear()
-    template = itemgetter(*stable), tuple(f"{encode_basestring_ascii(name)}: " for name in stable)
-    _templates[version, names] = template
-    return template

@@ -1,7 +1,7 @@
 """`make demo`: the whole chain on the embedded stack, every period as a Dagster run, and what came out.
 
 Lives here: the order of things and what is printed. Lives elsewhere: the stack (`stack`), the data (`sample`), the runs
-(`runs`), and the totals read back from each store (`outcome`).
+(`pool`, `runs`), and the totals read back from each store (`outcome`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from billing_assets.domain.errors import BillingError
 from billing_assets.domain.money import total
 from billing_assets.domain.resolved import Status
 from billing_assets.local.environment import demo_environment, enter, home_is_usable
+from billing_assets.local.pool import run_everything
 from billing_assets.local.sample_data import chosen_sample, ensure_sample
 from billing_assets.local.signals import signals_as_exceptions
 from billing_assets.local.stack import EmbeddedStack
@@ -56,10 +57,8 @@ def run_demo(state: Path, *, scale: float | None, last_period: str | None) -> No
         settings = Settings.from_environment()
         with progress_bars() as progress:
             periods = load_sample(state, settings, progress, scale=scale, last_period=last_period)
-            seconds = _materialize(periods, settings, progress)
-        from billing_assets.local.outcome import outcomes_of  # noqa: PLC0415  # imports Snowflake's connector
-
-        outcomes = outcomes_of(periods, settings)
+            bar = progress.add_task("materializing", total=len(periods) + 1)
+            seconds, outcomes = run_everything(periods, lambda: progress.advance(bar))
     _print_outcomes(outcomes, seconds)
     _require_totals_that_agree(outcomes)
     CONSOLE.print(
@@ -108,16 +107,6 @@ def load_sample(
 
     ensure_sample(state, choice, settings, show)
     return choice.periods
-
-
-def _materialize(periods: Sequence[str], settings: Settings, progress: Progress) -> dict[str, float]:
-    from billing_assets.local.runs import ChainRunner, run_periods  # noqa: PLC0415  # imports Dagster
-
-    bar = progress.add_task("materializing", total=len(periods) + 1)
-    with ChainRunner(settings) as runner:
-        runner.run("accounts_to_track")
-    progress.advance(bar)
-    return run_periods(periods, lambda: progress.advance(bar))
 
 
 def _print_outcomes(outcomes: Sequence[PeriodOutcome], seconds: dict[str, float]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.domain.control_totals import totals_by_status
 from billing_assets.domain.money import total
 from billing_assets.domain.resolved import Status
@@ -46,6 +45,8 @@ class PeriodOutcome:
 
 def outcomes_of(periods: Iterable[str], settings: Settings) -> list[PeriodOutcome]:
     """Each period as DynamoDB's records, the Parquet tables, S3 and Snowflake hold it."""
+    from billing_assets.defs.snowflake_resource import SnowflakeExportResource  # noqa: PLC0415  # imports Dagster
+
     clients = AwsClients()
     storage = IntermediateStore(settings.storage_uri, lambda: clients.s3)
     location = MasterBillLocation(settings.bucket, settings.master_bills_key, settings.master_bills_prefix)

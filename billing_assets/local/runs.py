@@ -1,52 +1,37 @@
-"""The demo's runs: every period's chain as a Dagster run of the project's own instance, two periods at a time.
+"""The demo's runs: a period's chain as a Dagster run of the project's own instance, in this process.
 
-A process for each run would cost seconds of imports each (DESIGN.md decision 17), so two processes run all of them; the
-UI shows these runs alike.
+The UI shows these runs like any other.
 """
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from billing_assets.definitions import build_definitions
-from billing_assets.domain.errors import BillingError
-from billing_assets.settings import Settings
+from billing_assets.local.pool import RunFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
+    from billing_assets.settings import Settings
 
 CHAIN = ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills")
-_PROCESSES = min(2, os.cpu_count() or 1)
+ACCOUNTS = "accounts_to_track"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class RunFailedError(BillingError):
-    """A run of the demo failed."""
+def open_instance() -> None:
+    """Open the instance that DAGSTER_HOME names, which creates its files, and leave it."""
+    dg.DagsterInstance.get().dispose()
 
 
 class ChainRunner:
-    """Runs assets on the instance that DAGSTER_HOME names; a context manager that closes it."""
+    """Runs assets on the instance that DAGSTER_HOME names."""
 
     def __init__(self, settings: Settings) -> None:
         self._job = build_definitions(settings).resolve_implicit_global_asset_job_def()
         self._instance = dg.DagsterInstance.get()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._instance.dispose()
 
     def run(self, *assets: str, partition: str | None = None) -> float:
         """Materialize assets; the seconds that it took.
@@ -67,50 +52,6 @@ class ChainRunner:
         return time.monotonic() - began
 
 
-def run_periods(periods: Sequence[str], on_done: Callable[[], None]) -> dict[str, float]:
-    """Run every period's chain in processes that share this one's environment; the seconds of each.
-
-    Raises:
-        RunFailedError: A run failed; those that had not begun are not run.
-    """
-    # Processes that open a new instance at once would race to create its files.
-    dg.DagsterInstance.get().dispose()
-    seconds: dict[str, float] = {}
-    pool = ProcessPoolExecutor(_PROCESSES, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        runs = {pool.submit(_run_period, period): period for period in periods}
-        for run in as_completed(runs):
-            seconds[runs[run]], letter = run.result()
-            if letter:
-                raise RunFailedError(letter, remedy="`make dev` shows the run; mend what it names, then run again")
-            on_done()
-    except BrokenProcessPool:
-        raise RunFailedError(
-            "a process that runs periods ended by itself",
-            found="no error of its own; the system may have been short of memory",
-            remedy="run again; what was published stays, and a period is published whole or not at all",
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-            process.join()
-    return seconds
-
-
-def _run_period(period: str) -> tuple[float, str]:
-    """In a process of the pool: the seconds, and the letter of a failed run."""
-    try:
-        return _runner_of_this_process().run(*CHAIN, partition=period), ""
-    except RunFailedError as error:
-        return 0.0, error.letter()
-
-
-@functools.cache
-def _runner_of_this_process() -> ChainRunner:
-    return ChainRunner(Settings.from_environment())
-
-
 def _failure(result: dg.ExecuteInProcessResult, partition: str | None) -> RunFailedError:
     texts = []
     for event in result.get_step_failure_events():
@@ -125,5 +66,5 @@ def _failure(result: dg.ExecuteInProcessResult, partition: str | None) -> RunFai
     return RunFailedError(
         f"the run of {partition or 'the accounts'} failed",
         found="\n".join(texts) or "no step says why",
-        remedy=f"`make dev` shows it; it is run {result.run_id}",
+        remedy=f"it is run {result.run_id}",
     )

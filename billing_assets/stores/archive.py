@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_assets.stores.aws_errors import as_billing_error
+from billing_assets.stores.retrying import Backoff, retried
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
+_RETRY_SECONDS = 60.0
+
+
 def archived_among(dynamodb: DynamoDBClient, table: str, line_hashes: Collection[str]) -> frozenset[str]:
     """Those of the line hashes that an archived assignment holds."""
-    with as_billing_error(f"DynamoDB table {table}"):
-        pages = dynamodb.get_paginator("scan").paginate(
-            TableName=table, ProjectionExpression="line_hash", ConsistentRead=True
-        )
-        archived = {item["line_hash"].get("S", "") for page in pages for item in page["Items"] if "line_hash" in item}
-    return frozenset(archived.intersection(line_hashes))
+
+    def read() -> set[str]:
+        with as_billing_error(f"DynamoDB table {table}"):
+            pages = dynamodb.get_paginator("scan").paginate(
+                TableName=table, ProjectionExpression="line_hash", ConsistentRead=True
+            )
+            return {item["line_hash"].get("S", "") for page in pages for item in page["Items"] if "line_hash" in item}
+
+    return frozenset(retried(read, Backoff(_RETRY_SECONDS)).intersection(line_hashes))

@@ -156,7 +156,7 @@ class AssignmentsTable:
                     figures.pages += 1
                     figures.read_units += page.read_units
                     figures.retries += page.retries
-                    yield from map(_plain_record, page.items)
+                    yield from map(SentRecord, page.items)
 
     def _pages(self, call: Callable[..., Any], request: _Request) -> Iterator[_Page]:
         start: _Request = {}
@@ -198,8 +198,29 @@ def table_size(dynamodb: DynamoDBClient, table: str) -> TableSize:
     return retried(describe, Backoff(_FIRST_CONTACT_SECONDS))
 
 
-def _plain_record(item: dict[str, dict[str, Any]]) -> Record:
-    return {name: _plain_value(value) for name, value in item.items()}
+class SentRecord(Mapping[str, Any]):
+    """One item as it was sent, each value decoded when it is asked for: most records are of other periods."""
+
+    __slots__ = ("_sent",)
+
+    def __init__(self, sent: dict[str, dict[str, Any]]) -> None:
+        self._sent = sent
+
+    def __getitem__(self, name: str) -> Any:
+        """A value as a plain one.
+
+        Raises:
+            KeyError: The record has no such attribute.
+        """
+        return _plain_value(self._sent[name])
+
+    def __iter__(self) -> Iterator[str]:
+        """The attributes that the record has."""
+        return iter(self._sent)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._sent)
 
 
 def _plain_value(value: dict[str, Any]) -> Any:

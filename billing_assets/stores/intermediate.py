@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.stores.aws_errors import as_billing_error
-from billing_assets.stores.small_objects import read_bytes
+from billing_assets.stores.small_objects import list_keys, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,26 @@ class IntermediateStore:
         except OSError as error:
             raise ConfigurationError(
                 "intermediate data can't be read",
+                where=str(path),
+                found=str(error),
+                remedy="set BILLING_STORAGE_URI to a folder (or s3://…) that may be read and holds nothing else",
+            ) from error
+
+    def names(self, folder: str) -> list[str]:
+        """The files that stand in a folder, in order; none if there is no such folder."""
+        if self._bucket:
+            prefix = self._key(f"{folder}/")
+            keys = list_keys(self._s3(), self._bucket, prefix, self.uri_of(folder))
+            return sorted(f"{folder}/{name}" for key in keys if (name := key.removeprefix(prefix)) and "/" not in name)
+        path = Path(self._uri) / folder
+        try:
+            # A file that is being written has a name with a dot in front.
+            return sorted(f"{folder}/{file.name}" for file in path.iterdir() if not file.name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigurationError(
+                "intermediate data can't be listed",
                 where=str(path),
                 found=str(error),
                 remedy="set BILLING_STORAGE_URI to a folder (or s3://…) that may be read and holds nothing else",

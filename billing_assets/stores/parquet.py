@@ -62,6 +62,7 @@ RESOLVED_COLUMNS = (
     Column("found_s3_key", "text", "object where the line was found"),
     Column("position", "whole", "where it was found, counting non-blank lines from 0"),
     Column("hash_version", "text", "which of the two hashes the record holds"),
+    Column("line_identity", "text", "the line in every period: its v2 hash, #, and how many equal lines precede it"),
     Column("relocated", "flag", "found under another key than the record's"),
     *ASSIGNMENT_COLUMNS,
     *_LINE_TEXTS,
@@ -106,10 +107,10 @@ def decode_assignments(content: bytes) -> AssignmentsOfPeriod:
 
 
 def decode_resolved(content: bytes) -> ResolvedPeriod:
-    """What `encode` wrote; the lines' slots are not kept, since they served to share out equal lines."""
+    """What `encode` wrote."""
     table, partition, read_at = _read(content)
     assignments = _assignments_of(table)
-    own = _names(RESOLVED_COLUMNS[:9])
+    own = _names(RESOLVED_COLUMNS[:10])
     columns = zip(*(table[name].to_pylist() for name in own), strict=True)
     items = zip(*(table[name].to_pylist() for name in (*_ITEM_FIELDS, "charge")), strict=True)
     rows = [
@@ -157,6 +158,7 @@ def _resolved_values(rows: Sequence[ResolvedLineItem]) -> dict[str, list[Any]]:
         "found_s3_key": [row.found_key for row in rows],
         "position": [None if row.line is None else row.line.position for row in rows],
         "hash_version": [None if row.line is None else row.line.version for row in rows],
+        "line_identity": [None if row.line is None else row.line.identity for row in rows],
         "relocated": [row.relocated for row in rows],
         "charge": [None if item is None else _text_of(item.charge_usd) for item in items],
     }
@@ -169,7 +171,8 @@ def _row_of(assignment: Assignment, own: dict[str, Any], item: tuple[Any, ...]) 
     if own["position"] is not None:
         fields = dict(zip(_ITEM_FIELDS, item[:-1], strict=True))
         fields_of_line = LineItem(**fields, charge_usd=_decimal_of(item[-1]))
-        line = NamedLine(own["position"], ("", own["position"]), own["hash_version"], fields_of_line)
+        slot = NamedLine.slot_of(own["line_identity"])
+        line = NamedLine(own["position"], slot, own["hash_version"], fields_of_line)
     return ResolvedLineItem(
         assignment=assignment,
         status=Status(own["status"]),
@@ -217,5 +220,14 @@ def _read(content: bytes) -> tuple[pa.Table, str, dt.datetime]:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     table = pq.read_table(pa.BufferReader(content))
-    metadata = table.schema.metadata
-    return table, metadata[_PARTITION].decode(), dt.datetime.fromisoformat(metadata[_READ_AT].decode())
+    return table, *header_of(table.schema)
+
+
+def header_of(schema: pa.Schema) -> tuple[str, dt.datetime]:
+    """A file's partition, and when what it holds was read.
+
+    Raises:
+        KeyError: The file is none of ours.
+    """
+    metadata = schema.metadata or {}
+    return metadata[_PARTITION].decode(), dt.datetime.fromisoformat(metadata[_READ_AT].decode())

@@ -49,3 +49,14 @@ def read_bytes(s3: S3Client, bucket: str, key: str, where: str) -> bytes | None:
                 raise
 
     return retried(get, Backoff(_RETRY_SECONDS))
+
+
+def list_keys(s3: S3Client, bucket: str, prefix: str, where: str) -> list[str]:
+    """The keys under a prefix, in S3's order."""
+
+    def keys() -> list[str]:
+        with as_billing_error(where):
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            return [listed["Key"] for page in pages for listed in page.get("Contents", ())]
+
+    return retried(keys, Backoff(_RETRY_SECONDS))

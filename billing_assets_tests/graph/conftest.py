@@ -5,6 +5,7 @@ The oracle is the sample's own (`billing_assets.local.sample`), which borrows no
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from billing_assets.settings import Settings
 from billing_assets.stores.aws import AwsClients
 from billing_assets.stores.intermediate import IntermediateStore
 from billing_assets.stores.publication import MasterBillLocation
+from billing_assets_tests.graph.exporting import BUCKET, ExportWorld, shell_of
+from billing_assets_tests.stores.published import s3_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from billing_assets.local.stack import EmbeddedStack
 
 CHAIN = ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills")
+_serial = itertools.count()
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -122,3 +126,15 @@ def world(loaded: World) -> World:
         assert result.success, failures_of(result)
     assert loaded.run("accounts_to_track").success
     return loaded
+
+
+@pytest.fixture
+def exporting(stack: EmbeddedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExportWorld]:
+    """An empty schema, nothing published and an instance without runs, all of the test's own."""
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    environment = shell_of(stack.environment(), tmp_path, name=f"export_{next(_serial)}")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with s3_client(environment) as s3:
+        s3.create_bucket(Bucket=BUCKET)
+        yield ExportWorld(tmp_path, environment, s3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import secrets
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,12 +12,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import snowflake.connector
+from cryptography.hazmat.primitives import serialization
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.cursor import SnowflakeCursor
 
+from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.domain.master_bills import MasterBill, SourceLineItem, period_sha256
 from billing_assets.domain.money import total
 from billing_assets.domain.periods import Month
+from billing_assets.settings import SNOWFLAKE_VARIABLES
 from billing_assets.stores.snowflake import (
     ExportRun,
     PeriodExport,
@@ -27,11 +31,10 @@ from billing_assets.stores.snowflake import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from billing_assets.stores.snowflake import Connect
 
-DATABASE = "BILLING"
 JANUARY, FEBRUARY, MARCH = "2025-01", "2025-02", "2025-03"
 NOON = dt.datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=dt.UTC)
 Hook = Callable[[str], None]
@@ -83,34 +86,20 @@ class WatchedConnection(SnowflakeConnection):
 
 @dataclass
 class World:
-    """A schema of its own in the emulator, on tables without any enforced key."""
+    """A schema of its own, on tables without any enforced key; in the emulator, or in a real account."""
 
     environment: dict[str, str]
-    schema: str = field(default_factory=lambda: f"EXPORT_{next(_serial)}")
+    schema: str = field(default_factory=lambda: f"BILLING_TEST_{secrets.token_hex(4).upper()}_{next(_serial)}")
 
     def __post_init__(self) -> None:
-        self.target = SnowflakeTarget(DATABASE, self.schema)
+        self.target = target_of(self.environment, self.schema)
         self.reader = self.connection()
         self.read(f"CREATE SCHEMA {self.target.sql}")
 
     def connection(self, **settings: Any) -> WatchedConnection:
-        """Open a connection to the emulator."""
-        environment = self.environment
+        """Open a connection."""
         return WatchedConnection(
-            **{
-                "account": environment["SNOWFLAKE_ACCOUNT"],
-                "user": environment["SNOWFLAKE_USER"],
-                "password": environment["SNOWFLAKE_PASSWORD"],
-                "host": environment["SNOWFLAKE_HOST"],
-                "port": int(environment["SNOWFLAKE_PORT"]),
-                "protocol": environment["SNOWFLAKE_PROTOCOL"],
-                "database": DATABASE,
-                "schema": "PUBLIC",
-                "session_parameters": {},
-                "network_timeout": 20,
-                "login_timeout": 20,
-                **settings,
-            }
+            **{**login_of(self.environment), "network_timeout": 20, "login_timeout": 20, **settings}
         )
 
     def connect(self, *, before: Hook = ignore, after: Hook = ignore, **settings: Any) -> Connect:
@@ -153,6 +142,31 @@ class World:
         """Drop the schema."""
         self.read(f"DROP SCHEMA {self.target.sql} CASCADE")
         self.reader.close()
+
+
+def target_of(environment: Mapping[str, str], schema: str) -> SnowflakeTarget:
+    """A schema of the database that the variables name."""
+    return SnowflakeTarget(_resource_of(environment).database or "", schema)
+
+
+def login_of(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the driver itself is given, as our resource gives it to dagster-snowflake; no schema is entered."""
+    settings = _resource_of(environment).connection_settings()
+    settings |= settings.pop("additional_snowflake_connection_args")
+    if key := settings.get("private_key"):
+        settings["private_key"] = serialization.load_pem_private_key(key.encode(), None).private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    return settings
+
+
+def _resource_of(environment: Mapping[str, str]) -> SnowflakeExportResource:
+    fields = {
+        SnowflakeExportResource.field_of(name): value
+        for name, value in {**environment, "SNOWFLAKE_SCHEMA": "PUBLIC"}.items()
+        if name in SNOWFLAKE_VARIABLES
+    }
+    return SnowflakeExportResource(**fields).complete()
 
 
 def run_of(**fields: Any) -> ExportRun:

@@ -43,9 +43,9 @@ NASTY = 'it\'s "100%" %s \\ back\\n ; DROP TABLE x; -- \t\r\n 😀 é \u2028 {} 
 
 
 @pytest.fixture
-def world(stack_environment: dict[str, str]) -> Iterator[World]:
+def world(snowflake_environment: dict[str, str]) -> Iterator[World]:
     """A schema of the test's own."""
-    world = World(stack_environment)
+    world = World(snowflake_environment)
     yield world
     world.close()
 
@@ -306,7 +306,7 @@ def test_tables_are_created_only_once(world: World) -> None:
 
 def test_an_absent_schema_is_named_with_its_remedy(world: World) -> None:
     """A schema that does not exist, or that the role may not see, stops the export before anything is made."""
-    elsewhere = type(world.target)("BILLING", "NOT_THERE")
+    elsewhere = type(world.target)(world.target.database, "NOT_THERE")
     with (
         pytest.raises(AccessDeniedError, match=r"NOT_THERE") as caught,
         open_session(world.connect(), elsewhere, SessionSettings()),

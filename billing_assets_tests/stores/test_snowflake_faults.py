@@ -47,9 +47,9 @@ class InjectedError(Exception):
 
 
 @pytest.fixture
-def world(stack_environment: dict[str, str]) -> Iterator[World]:
+def world(snowflake_environment: dict[str, str]) -> Iterator[World]:
     """A schema of the test's own."""
-    world = World(stack_environment)
+    world = World(snowflake_environment)
     yield world
     world.close()
 
@@ -275,7 +275,7 @@ def test_an_interruption_that_is_no_error_of_ours_rolls_back_and_closes(world: W
 
 _KILLED = """
 import json, os, signal, sys
-from billing_assets_tests.stores.snowflake_exports import World, bill_of, period_of
+from billing_assets_tests.stores.snowflake_exports import World, bill_of, period_of, target_of
 
 def before(statement):
     if statement == "COMMIT":
@@ -283,8 +283,7 @@ def before(statement):
 
 world = World.__new__(World)
 world.environment, schema = json.loads(sys.stdin.read())
-from billing_assets.stores.snowflake import SnowflakeTarget
-world.target = SnowflakeTarget("BILLING", schema)
+world.target = target_of(world.environment, schema)
 world.export(period_of(bill_of("P1", "9.00")), connect=world.connect(before=before))
 """
 

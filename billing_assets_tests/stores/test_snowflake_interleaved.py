@@ -110,9 +110,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(stack_environment: dict[str, str]) -> Iterator[Pair]:
+def pair(snowflake_environment: dict[str, str]) -> Iterator[Pair]:
     """Two exporters of January, in a schema of the test's own."""
-    world = World(stack_environment)
+    world = World(snowflake_environment)
     with ExitStack() as stack:
         exporters = [stack.enter_context(_exporter(world, name)) for name in _VERSIONS]
         yield Pair(world, *exporters)

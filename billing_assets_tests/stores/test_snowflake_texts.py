@@ -32,6 +32,7 @@ from billing_assets.stores.snowflake.failures import of_period, opening_failed, 
 from billing_assets.stores.snowflake.identifiers import bare_name
 from billing_assets.stores.snowflake.statements import Change, ExportStatements
 from billing_assets.stores.snowflake.tables import EXPORTED_TABLES, differences, type_of
+from billing_assets_tests.stores.conftest import live_environment
 from billing_assets_tests.stores.snowflake_exports import JANUARY, bill_of, period_of, run_of
 
 if TYPE_CHECKING:
@@ -238,3 +239,17 @@ def test_importing_the_store_imports_no_vendor_package() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("shell", "reason"),
+    [
+        ({}, "set BILLING_ASSETS_LIVE_SNOWFLAKE=1"),
+        ({"BILLING_ASSETS_LIVE_SNOWFLAKE": "1", "SNOWFLAKE_ACCOUNT": "a"}, "not: SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE"),
+        ({"BILLING_ASSETS_LIVE_SNOWFLAKE": "1", "SNOWFLAKE_HOST": "127.0.0.1"}, "that is an emulator"),
+    ],
+)
+def test_the_live_suite_says_why_it_does_not_run(shell: dict[str, str], reason: str) -> None:
+    """Nobody takes a skipped live suite for a passed one."""
+    with pytest.raises(pytest.skip.Exception, match=reason):
+        live_environment(shell)

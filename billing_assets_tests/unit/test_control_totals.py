@@ -14,6 +14,7 @@ from billing_assets.domain.control_totals import (
     UnbilledShare,
     reasons_of,
     rounding_difference_usd,
+    stray_periods,
     totals_by_status,
     worst_objects,
 )
@@ -173,3 +174,17 @@ def test_the_worst_objects_are_not_the_worst() -> None:
         (KEY, "invalid", "bad_amount", 1, "0.00"),
     ]
     assert worst_objects(rows[:3], 9) == []
+
+
+def test_a_record_of_no_period_is_not_explained() -> None:
+    """Texts of no partition are counted, each with its reason, the most frequent first."""
+    texts = ["13/2025", "01/2019", "", "13/2025", "02/2025 to 01/2025", " "]
+    strays = [an_assignment(LINE, ubi_period=text) for text in texts]
+    unreadable = "no month or range of months, MM/YYYY"
+    assert stray_periods(strays) == [
+        ("13/2025", unreadable, 2),
+        ("", "no period", 1),
+        (" ", "no period", 1),
+        ("01/2019", "outside the partitions", 1),
+        ("02/2025 to 01/2025", unreadable, 1),
+    ]

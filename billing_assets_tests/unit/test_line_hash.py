@@ -149,8 +149,4 @@ def test_a_line_is_named_by_the_hash_of_another(
     named = lines.named_by({stored})[stored]
     assert [line.position for line in named] == expected
     assert [line.version for line in named] == ["v1" if v1(read[at]) == stored else "v2" for at in expected]
-    picked = lines.pick(stored, hint)
-    if picked is not None:
-        assert (picked.version, picked.item) == next(
-            (line.version, line.item) for line in named if line.position == picked.position
-        )
+    assert lines.pick(stored, hint) in (None, *named)

@@ -161,6 +161,7 @@ def test_a_number_is_read_wrongly(text: str, amount: str) -> None:
 def test_a_number_with_an_exponent_is_kept_with_one() -> None:
     """An amount is whole dollars or has decimals, so that it is stored and printed like any other."""
     assert exact_number("1.25e2").as_tuple() == Decimal(125).as_tuple()
+    assert exact_number("1e1").as_tuple() == Decimal(10).as_tuple()
     assert exact_number("1e3").as_tuple() == Decimal(1000).as_tuple()
     assert exact_number("1").as_tuple() == Decimal(1).as_tuple()
     assert exact_number("-0.000").as_tuple() == Decimal("0.00").as_tuple()
@@ -209,6 +210,7 @@ def test_an_amount_is_divided_without_being_asked() -> None:
     """Without months an amount is one whole share."""
     assert share_in_cents(Decimal("10.10")) == Decimal("10.10")
     assert share_in_cents(Decimal("0.015")) == Decimal("0.02")
+    assert str(share_in_cents(Decimal("-0"))) == "0.00"
 
 
 @given(fine_amounts, st.integers(1, 60))

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,7 +153,6 @@ def _verdict_of(row: ResolvedLineItem) -> Verdict:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="BUGS 1 and 3")
 @settings(max_examples=400)
 @given(worlds())
 def test_a_record_is_judged_otherwise_than_the_specification_says(world: World) -> None:

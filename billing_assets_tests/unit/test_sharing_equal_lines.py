@@ -61,6 +61,15 @@ def test_one_of_two_equal_charges_is_not_billed_after_a_rewrite(
     assert _statuses(records, objects) == ["billable", "billable"]
     places = [place(row) for row in rows_of(records, objects)]
     assert len(set(places)) == 2
+    if all(key in objects for key in keys):
+        assert tuple(where[0] for where in places if where) == keys
+
+
+@pytest.mark.parametrize("hint", [0, 1, 2])
+def test_the_hint_of_a_lone_record_is_ignored(hint: int) -> None:
+    """Of equal lines a record with which nobody competes gets the one that it was assigned to."""
+    (row,) = rows_of([an_assignment(LINE, line_index=n(hint))], {KEY: jsonl(LINE, LINE, LINE)})
+    assert place(row) == (KEY, hint)
 
 
 @pytest.mark.parametrize("hints", [(0, 1, 1), (None, None, None), (0, 0, 0), (1, 2, 9)])

@@ -5,15 +5,17 @@ import datetime as dt
 import dagster as dg
 from pydantic import Field
 
-from billing_assets.defs.checks.published import check_published, published_check_specs
+from billing_assets.defs.checks.published import PreviousPeriod, check_published, published_check_specs
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, dollars, markdown_table, plotted_dollars
+from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, bar_chart, dollars, markdown_table, plotted_dollars
 from billing_assets.defs.resources import ArchiveResource, MasterBillsResource
+from billing_assets.domain.amount_changes import changes_by_utility
 from billing_assets.domain.control_totals import UnbilledShare
-from billing_assets.domain.errors import PublicationRefusedError
+from billing_assets.domain.errors import PublicationRefusedError, UnreadableInputError
 from billing_assets.domain.master_bills import MasterBill, master_bills_of
 from billing_assets.domain.money import plain, total
 from billing_assets.domain.period_tables import ResolvedPeriod
+from billing_assets.domain.periods import Month
 from billing_assets.domain.restatement import BillChange
 from billing_assets.settings import Settings
 from billing_assets.stores.publication import PublicationReport, PublicationRequest
@@ -84,14 +86,26 @@ def build_master_bills_json(
             )
             report = master_bills.publish(request, archived=archive.archived_among)
             published = master_bills.read(context.partition_key)
+            previous = _previous(master_bills, Month.from_key(context.partition_key).plus(-1).key)
         context.log.info(f"{context.partition_key}: {report.verdict}; {report.difference.text(report.archived)}")
         return dg.MaterializeResult(
             metadata=_metadata(report, master_bills.uri_of(context.partition_key), written=config.publish),
-            check_results=list(check_published(rows, report, published)),
+            check_results=list(
+                check_published(rows, report, published, previous=previous, max_change=settings.max_change)
+            ),
             data_version=dg.DataVersion(published.content_sha256 if published else "never published"),
         )
 
     return master_bills_json
+
+
+def _previous(master_bills: MasterBillsResource, period: str) -> PreviousPeriod:
+    # This period is published by now: damage to its neighbour is no reason to call the run failed.
+    try:
+        published = master_bills.read(period)
+    except UnreadableInputError as error:
+        return PreviousPeriod(period, None, f"can't be read\n{error.letter()}")
+    return PreviousPeriod(period, None if published is None else published.bills)
 
 
 def _refuse_unbilled(period: ResolvedPeriod, settings: Settings) -> None:
@@ -122,6 +136,7 @@ def _metadata(report: PublicationReport, uri: str, *, written: bool) -> Metadata
         "changes": markdown_table(
             ("bill", "change", "before", "after"), map(_change_row, report.difference.touched[:_MOST_CHANGES])
         ),
+        "amounts_by_utility": bar_chart("utility", changes_by_utility(report.difference.changes)),
         "period_object": dg.MetadataValue.url(uri),
         "content_sha256": report.content_sha256,
         "period_object_written": report.period_written,

@@ -11,8 +11,15 @@ from billing_assets.defs.metadata import dollars
 from billing_assets.defs.progress import LoggedProgress
 from billing_assets.defs.resources import MasterBillsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
-from billing_assets.domain.errors import BillingError, ExportError, ExportInterruptedError
-from billing_assets.stores.snowflake import ExportRun, PeriodExport, PeriodExportFailure, PeriodToExport, export_periods
+from billing_assets.domain.errors import BillingError, ExportError, ExportInterruptedError, UnreadableInputError
+from billing_assets.stores.snowflake import (
+    ExportRun,
+    PeriodExport,
+    PeriodExportFailure,
+    PeriodToExport,
+    export_periods,
+    of_period,
+)
 
 DESCRIPTION = """The published master bills and their lines in Snowflake, for finance.
 
@@ -67,9 +74,9 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
             still_published=master_bills.still_published,
         )
         progress = LoggedProgress(context.log.info, "periods")
-        failures = []
         with letters_to_failures(context):
-            wanted = _published(context, master_bills)
+            wanted, failures = _published(context, master_bills)
+            tried = len(wanted) + len(failures)
             outcomes = export_periods(
                 snowflake.connect, snowflake.target, wanted, run=run, on_progress=context.log.info
             )
@@ -80,23 +87,31 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
                     _show(context, outcome)
                 progress(done, len(wanted))
             if failures:
-                raise _failed(failures, of=len(wanted))
+                raise _failed(failures, of=tried)
         yield from ()
 
     return snowflake_master_bills
 
 
-def _published(context: dg.AssetExecutionContext, master_bills: MasterBillsResource) -> list[PeriodToExport]:
-    wanted = []
+def _published(
+    context: dg.AssetExecutionContext, master_bills: MasterBillsResource
+) -> tuple[list[PeriodToExport], list[BillingError]]:
+    """What to export, and why a damaged object is not; where S3 itself says no, every period would meet the same."""
+    wanted: list[PeriodToExport] = []
+    unreadable: list[BillingError] = []
     for period in context.partition_keys:
-        published = master_bills.read(period)
+        try:
+            published = master_bills.read(period)
+        except UnreadableInputError as error:
+            unreadable.append(of_period(error, period))
+            continue
         if published is None:
             context.log.warning(
                 f"{period} was never published, so it is not exported: materialize master_bills_json for it first"
             )
             continue
         wanted.append(PeriodToExport(period=period, bills=published.bills, content_sha256=published.content_sha256))
-    return wanted
+    return wanted, unreadable
 
 
 def _show(context: dg.AssetExecutionContext, outcome: PeriodExport) -> None:
@@ -105,6 +120,9 @@ def _show(context: dg.AssetExecutionContext, outcome: PeriodExport) -> None:
         f"{outcome.period}: {done}, {outcome.bill_count:,} bills, {outcome.line_item_count:,} line items, "
         f"${outcome.total_usd:,} ({outcome.inserted} inserted, {outcome.updated} updated, {outcome.deleted} deleted)"
     )
+    if outcome.is_unchanged and outcome.exported_by == context.run.run_id:
+        # An earlier try of this step exported it, and its event says what changed.
+        return
     context.log_event(
         dg.AssetMaterialization(
             asset_key=context.asset_key,

@@ -56,14 +56,14 @@ def build_ubi_assignments(partitions: dg.PartitionsDefinition, *, first: Month, 
         )
         return dg.MaterializeResult(
             value=AssignmentsOfPeriod(context.partition_key, read_at, reading.assignments),
-            metadata=_metadata(reading, figures),
+            metadata=_metadata(reading, figures, assignments.read_units_per_second),
             data_version=dg.DataVersion(content_sha256(reading.assignments)),
         )
 
     return ubi_assignments
 
 
-def _metadata(reading: TableReading, figures: ReadFigures) -> Metadata:
+def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> Metadata:
     rows = reading.assignments
     amounts = [row.amount for row in rows if row.amount is not None]
     metadata: Metadata = {
@@ -75,6 +75,8 @@ def _metadata(reading: TableReading, figures: ReadFigures) -> Metadata:
         "read_by": figures.path,
         "read_pages": figures.pages,
         "read_capacity_units": figures.read_units,
+        "read_capacity_units_per_second_at_most": rate_limit,
+        "read_retries": figures.retries,
         "preview": markdown_table(
             ("line_hash", "period", "amount", "months", "object"), map(_preview, rows[:PREVIEW_ROWS])
         ),

@@ -8,8 +8,9 @@ import dagster as dg
 from billing_assets.defs.metadata import dollars, markdown_table
 from billing_assets.domain.assignments import Assignment
 from billing_assets.domain.control_totals import ControlTotals, UnbilledShare, worst_objects
+from billing_assets.domain.duplicates import Duplicate, duplicates_of
 from billing_assets.domain.money import plain, total
-from billing_assets.domain.resolved import ResolvedLineItem, Status
+from billing_assets.domain.resolved import ResolvedLineItem
 
 EVERY_ASSIGNMENT_HAS_A_ROW = "every_assignment_has_a_row"
 UNBILLED_SHARE_IS_SMALL = "unbilled_share_is_small"
@@ -41,7 +42,7 @@ def resolved_check_specs(asset: str, partitions: dg.PartitionsDefinition) -> lis
         spec(
             NO_LINE_IS_ASSIGNED_TWICE,
             "Records whose line another record of the period has. They are not billed; WARN with what they would have "
-            "over-billed.",
+            "over-billed, and both records side by side.",
         ),
     ]
 
@@ -97,12 +98,36 @@ def _unbilled_share(rows: Sequence[ResolvedLineItem], max_unbilled: Decimal) -> 
 
 
 def _duplicates(rows: Sequence[ResolvedLineItem]) -> dg.AssetCheckResult:
-    duplicates = [row for row in rows if row.status is Status.DUPLICATE]
-    over_billed = total(row.billed_usd for row in duplicates if row.billed_usd is not None)
+    duplicates = duplicates_of(rows)
+    over_billed = total(duplicate.over_billed_usd for duplicate in duplicates)
     return dg.AssetCheckResult(
         check_name=NO_LINE_IS_ASSIGNED_TWICE,
         passed=not duplicates,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{len(duplicates):,} records left unbilled, which would have over-billed ${plain(over_billed)}",
-        metadata={"duplicates": len(duplicates), "would_have_over_billed_usd": dollars(over_billed)},
+        metadata={
+            "duplicates": len(duplicates),
+            "amounts_differ": sum(duplicate.amounts_differ for duplicate in duplicates),
+            "would_have_over_billed_usd": dollars(over_billed),
+            "side_by_side": markdown_table(
+                ("line hash", "object", "given to", "amount", "left out", "amount", "amounts differ", "over-billed"),
+                [_side_by_side(duplicate) for duplicate in duplicates[:_MOST_SHOWN]],
+            ),
+        },
     )
+
+
+def _side_by_side(duplicate: Duplicate) -> tuple[object, ...]:
+    sides = [cell for row in (duplicate.winner, duplicate.row) for cell in (_who(row.assignment), _amount(row))]
+    differ = "yes" if duplicate.amounts_differ else "no"
+    line_hash = duplicate.row.assignment.line_hash[:12]
+    return line_hash, duplicate.row.found_key, *sides, differ, plain(duplicate.over_billed_usd)
+
+
+def _who(record: Assignment) -> str:
+    texts = (record.assignment_id, record.assigned_date, record.assigned_by)
+    return ", ".join(text for text in texts if text) or "not told"
+
+
+def _amount(row: ResolvedLineItem) -> str:
+    return "unreadable" if row.billed_usd is None else plain(row.billed_usd)

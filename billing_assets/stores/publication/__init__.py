@@ -1,7 +1,7 @@
 """Published master bills in S3: a period's own object, the combined list derived from it, and what was decided.
 
 `publish` is what a run does; `close_period`, `reopen_period` and `republish` are what a person does; `read_published`,
-`published_periods`, `read_closed` and `combined_differs` only look.
+`published_periods`, `published_contents`, `read_closed` and `combined_differs` only look.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from billing_assets.stores.publication.conditional import Patience
 from billing_assets.stores.publication.objects import (
     MasterBillLocation,
     PublishedPeriod,
+    published_contents,
     published_periods,
     read_closed,
     read_published,
@@ -44,6 +45,7 @@ __all__ = [
     "close_period",
     "combined_differs",
     "publish",
+    "published_contents",
     "published_periods",
     "read_closed",
     "read_published",

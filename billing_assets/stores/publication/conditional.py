@@ -110,6 +110,18 @@ class Bucket:
                 raise
             return StoredObject(key, response["Body"].read(), response["ETag"], response["Metadata"])
 
+    def metadata(self, key: str) -> Mapping[str, str]:
+        """The object's metadata; none where there is no object."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
+
+        with as_billing_error(self.address(key)):
+            try:
+                return self._s3.head_object(Bucket=self._name, Key=key)["Metadata"]
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return {}
+                raise
+
     def write(
         self, key: str, content: bytes, *, over: StoredObject | None, metadata: Mapping[str, str] | None = None
     ) -> None:

@@ -7,6 +7,7 @@ Source: SPEC.md sections 7.1 and 7.2. Under `periods_prefix` stand `<YYYY-MM>.js
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -129,6 +130,14 @@ class Publications:
             stored=stored,
         )
 
+    def content_sha256(self, period: str) -> str:
+        """What the run that published the period recorded of its content; else that of the bills as read."""
+        recorded = self.bucket.metadata(self.location.period_key(period)).get(CONTENT_SHA256, "")
+        if recorded:
+            return recorded
+        published = self.published(period)
+        return "" if published is None else published.content_sha256
+
     def closed(self, period: str) -> tuple[ClosedPeriod, StoredObject] | None:
         """The record that closes the period; None while it is open."""
         stored = self.bucket.read(self.location.closed_key(period))
@@ -191,6 +200,27 @@ def published_periods(s3: S3Client, location: MasterBillLocation, *, patience: P
     """
     opened = Publications(s3, location)
     return (patience or Patience()).persist(opened.periods, where=opened.bucket.address(location.periods_prefix))
+
+
+def published_contents(
+    s3: S3Client, location: MasterBillLocation, *, patience: Patience | None = None
+) -> dict[str, str]:
+    """The content SHA-256 of every published period, in order, without reading what a run of ours wrote.
+
+    A run records it with the object; an object that somebody else wrote has no record, and is read.
+
+    Raises:
+        UnreadableInputError: Such an object is no list of master bills.
+        AccessDeniedError: S3 says no.
+        StoreUnavailableError: S3 stayed away until the deadline.
+    """
+    opened, patience = Publications(s3, location), patience or Patience()
+    contents = {}
+    for period in published_periods(s3, location, patience=patience):
+        sha256 = patience.persist(partial(opened.content_sha256, period), where=opened.address_of(period))
+        if sha256:
+            contents[period] = sha256
+    return contents
 
 
 def fault_of(bills: Sequence[MasterBill], period: str) -> str:

@@ -8,6 +8,7 @@ A package of small rooms: `identifiers` and `tables` (names, columns, DDL), `sta
 from billing_assets.stores.snowflake.connection import Connect, SessionSettings, open_session
 from billing_assets.stores.snowflake.creation import ensure_tables
 from billing_assets.stores.snowflake.export import PeriodExportFailure, export_periods
+from billing_assets.stores.snowflake.failures import of_period
 from billing_assets.stores.snowflake.identifiers import SnowflakeTarget
 from billing_assets.stores.snowflake.period_transaction import ExportRun, PeriodExport
 from billing_assets.stores.snowflake.reading import ExportedPeriod, TableTotals, exported_periods, table_totals
@@ -28,6 +29,7 @@ __all__ = [
     "ensure_tables",
     "export_periods",
     "exported_periods",
+    "of_period",
     "open_session",
     "table_totals",
 ]

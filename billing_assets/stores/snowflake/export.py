@@ -123,6 +123,7 @@ def _unchanged(row: ExportedPeriod) -> PeriodExport:
         line_item_count=row.line_item_count,
         total_usd=row.total_usd,
         is_unchanged=True,
+        exported_by=row.run_id,
     )
 
 

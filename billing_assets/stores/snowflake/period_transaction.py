@@ -65,6 +65,8 @@ class PeriodExport:
     deleted: int = 0
     is_unchanged: bool = False
     """It was there already: no transaction was opened."""
+    exported_by: str = ""
+    """The run whose export it is."""
 
 
 class LostSessionError(StoreUnavailableError):
@@ -98,6 +100,7 @@ def export_period(
         inserted=counts[Change.INSERTED],
         updated=counts[Change.UPDATED],
         deleted=counts[Change.DELETED],
+        exported_by=run.run_id,
     )
 
 

@@ -1,0 +1,67 @@
+"""A line's identity in every period: SPEC.md section 3; the fast path must know it as the plain one does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from billing_assets.domain import fast_hash
+from billing_assets.domain.stage4 import NamedLine, StageFourObject, newer_siblings, older_siblings
+from billing_assets_tests.unit.making import KEY, NEWER, NEWEST, OLDER, a_line, jsonl, v1, v2
+
+_values = st.none() | st.integers(-3, 2**70) | st.floats() | st.sampled_from(["", "é", "\ud800", "$1.00"])
+_lines = st.fixed_dictionaries(
+    {"id": st.integers(1, 2), "Line Item Charge": st.sampled_from(["$1.00", "$2.00", 1, 1.0, True])},
+    optional={"Status": _values, "Charge Code": _values, "x": st.none() | st.lists(_values, max_size=1)},
+)
+ODD = [{"id": 1, "k": "", "Status": float("nan")}, {"id": 1, "k": ""}]
+
+
+@given(st.lists(_lines, min_size=1, max_size=6), st.data())
+@example(ODD, None)
+def test_the_fast_path_knows_another_line_than_the_plain_one(lines: list[dict[str, Any]], data: Any) -> None:
+    """Whatever stands in front of a line, its slot is that of the plain reading, by either version of the hash."""
+    position = len(lines) - 1 if data is None else data.draw(st.integers(0, len(lines) - 1))
+    body = jsonl(*lines)
+    for stored in (v1(lines[position]), v2(lines[position])):
+        picked = StageFourObject(KEY, body).pick(stored, position)
+        if picked is not None:
+            plain = StageFourObject(KEY, body).named_by({stored})[stored]
+            assert picked in plain
+
+
+def test_a_rewrite_makes_another_line() -> None:
+    """A line in front, another hash version and other volatile fields change nothing; an equal line in front does."""
+    line = a_line({"Status": "Draft"})
+    posted = {**line, "Status": "Posted", "Charge Code": "X"}
+    first = StageFourObject(KEY, jsonl(line)).pick(v1(line), 0)
+    moved = StageFourObject(NEWER, jsonl({"id": 1}, posted, posted)).pick(v2(line), 1)
+    second = StageFourObject(NEWER, jsonl({"id": 1}, posted, posted)).pick(v2(line), 2)
+    assert first is not None
+    assert moved is not None
+    assert second is not None
+    assert first.identity == moved.identity == f"{v2(line)}#0"
+    assert second.identity == f"{v2(line)}#1"
+    assert [NamedLine.slot_of(line.identity) for line in (first, second)] == [first.slot, second.slot]
+
+
+def test_one_field_is_no_line_for_the_shortcut() -> None:
+    """What the shortcut can't hash is left to the plain way."""
+    assert fast_hash.decode(b'{"Status": NaN}') is None
+    assert fast_hash.v2_of({"a": 1}) is None
+    assert fast_hash.named({"a": 1}, v1({"a": 1})) is None
+    line = {"a": 1, "Status": 2}
+    assert fast_hash.named(line, v1(line)) == ("v1", v2(line))
+    assert fast_hash.named(line, v2(line)) == ("v2", v2(line))
+    assert fast_hash.v2_of(json.loads(json.dumps(line))) == v2(line)
+
+
+def test_an_older_object_is_taken_for_a_newer_one() -> None:
+    """Siblings of one timestamp are newer, never older; strangers and keys without a timestamp are neither."""
+    keys = [KEY, OLDER, f"{OLDER}.gz", NEWER, NEWEST, f"{KEY}.gz", "bill.jsonl", OLDER.replace("bill_", "bill_2_")]
+    assert older_siblings(KEY, keys) == [f"{OLDER}.gz", OLDER]
+    assert newer_siblings(KEY, keys) == [NEWEST, NEWER, f"{KEY}.gz"]
+    assert older_siblings("bill.jsonl", keys) == newer_siblings("bill.jsonl", keys) == []
