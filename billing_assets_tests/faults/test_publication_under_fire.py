@@ -163,6 +163,8 @@ def _killed(environment: dict[str, str], folder: str, number: int, window: str, 
         time.sleep(after_seconds)
     finally:
         _end(process)
+    # 0: it was done before the signal came.
+    assert process.exitcode in {0, -signal.SIGKILL}
     return process.exitcode == -signal.SIGKILL
 
 

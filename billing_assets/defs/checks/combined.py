@@ -27,8 +27,8 @@ def build_combined_list_check() -> dg.AssetChecksDefinition:
         asset=COMBINED_LIST,
         name=COMBINED_EQUALS_PERIODS,
         description="Every published bill stands in the combined list once, with the content that was published, and "
-        "no other bill of ours does. ERROR with the bills if the app or another tool overwrote them; `republish` "
-        "heals it. Statuses and fields that the app adds are no difference.",
+        "no other bill of ours does. ERROR with the bills if the app or another tool overwrote them; the job "
+        "`republish` heals it. Statuses and fields that the app adds are no difference.",
         pool="s3",
     )
     def combined_list_equals_the_period_objects(
