@@ -35,7 +35,7 @@ dev: $(INSTALLED) ## the same with the Dagster UI on 127.0.0.1
 	@$(BIN)/billing-assets dev
 
 test: check ## every check and every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(INSTALLED) ## format, lint, strict types, import directions
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
