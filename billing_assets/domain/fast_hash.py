@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from billing_assets.domain.line_hash import VOLATILE_V1, VOLATILE_V2, HashVersion
+from billing_assets.domain.line_hash import VOLATILE_V1, VOLATILE_V2
 
 Decoded = dict[str, Any]
 """A line as msgspec reads it."""
@@ -40,24 +40,13 @@ def decode(line: bytes) -> Decoded | None:
         return None
 
 
-def named(line: Decoded, stored_hash: str) -> tuple[HashVersion, str] | None:
-    """Which version of the line's hash is the stored one, and the line's v2 hash; None proves nothing.
+def hashes(line: Decoded) -> tuple[str, str] | None:
+    """The line's v1 and v2 hash; None for a line that is to be hashed as the app does.
 
-    The v2 hash is right whichever version is stored, since all its fields are in v1's as well.
+    The v2 hash is right if either of them is a stored one, since all its fields are in v1's as well.
     """
     try:
-        v1, v2 = _hashes(line)
-    except (ValueError, RecursionError):
-        return None
-    if v1 == stored_hash:
-        return "v1", v2
-    return ("v2", v2) if v2 == stored_hash else None
-
-
-def v2_of(line: Decoded) -> str | None:
-    """The line's v2 hash, as msgspec reads it; None for a line that is to be read as the app reads it."""
-    try:
-        return _hashes(line)[1]
+        return _hashes(line)
     except (ValueError, RecursionError):
         return None
 

@@ -139,14 +139,15 @@ class StageFourObject:
         """
         for position in self._hint_first(hint):
             decoded = self._fast(position)
-            if decoded is None:
-                # Only the plain path can tell a line that the hash names from a broken one.
+            hashes = None if decoded is None else fast_hash.hashes(decoded)
+            if decoded is None or hashes is None:
+                # Only the plain path can tell whether the hash names this line, which would come first.
                 return None
-            named = fast_hash.named(decoded, stored_hash)
-            item = None if named is None else self._item(position)
-            if named is not None and item is not None:
-                version, v2 = named
-                return NamedLine(position, (v2, self._equal_before(position, decoded, v2)), version, item)
+            if stored_hash in hashes:
+                item = self._item(position)
+                slot = hashes[1], self._equal_before(position, decoded, hashes[1])
+                version: HashVersion = "v1" if hashes[0] == stored_hash else "v2"
+                return None if item is None else NamedLine(position, slot, version, item)
         return None
 
     def named_by(self, stored_hashes: Collection[str]) -> dict[str, tuple[NamedLine, ...]]:
@@ -191,9 +192,9 @@ class StageFourObject:
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
         decoded = self._fast(position)
-        fast = None if decoded is None else fast_hash.v2_of(decoded)
+        fast = None if decoded is None else fast_hash.hashes(decoded)
         if fast is not None:
-            return fast
+            return fast[1]
         try:
             return line_hash(_plain_object(self._lines[position]), "v2")
         except (ValueError, RecursionError):

@@ -158,7 +158,7 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
         )
-        page = browser.new_page(viewport={"width": 1600, "height": 620})
+        page = browser.new_page(viewport={"width": 1900, "height": 800})
         page.goto(f"{url}/locations/billing_assets/asset-groups/master_bills")
         for asset in ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"):
             page.get_by_text(asset, exact=True).first.wait_for(timeout=60_000)

@@ -6,9 +6,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
+from billing_assets.domain.assignments import PartitionRange
 from billing_assets.domain.money import total
+from billing_assets.domain.periods import Month
 from billing_assets.domain.resolved import ResolvedLineItem, Status
 from billing_assets.stores import parquet
+from billing_assets.stores.dynamodb import AssignmentsTable
 from billing_assets.stores.publication import read_published
 from billing_assets.stores.snowflake import table_totals
 from billing_assets_tests.graph.conftest import CHAIN
@@ -110,3 +113,24 @@ def test_a_run_says_what_it_did(world: World) -> None:
     assert metadata["dagster/partition_row_count"].value == len(rows)
     assert metadata["rows_billable"].value == sum(row.status is Status.BILLABLE for row in rows)
     assert metadata["objects_read"].value
+
+
+def test_the_index_gives_other_records_than_the_scan(world: World) -> None:
+    """Above the scan limit every period of the sample holds the same records as below it."""
+    settings = world.settings
+    months = PartitionRange(Month(2024, 1), Month(2027, 6))
+    by_scan, by_index = (
+        AssignmentsTable(
+            world.clients.dynamodb,
+            table=settings.assignments_table,
+            index=settings.assignments_index,
+            scan_limit_mb=limit,
+        )
+        for limit in (64, 0)
+    )
+    for period in world.sample.periods[:4]:
+        scanned, scan = by_scan.read_period(period, months)
+        queried, query = by_index.read_period(period, months)
+        assert (scan.path, query.path) == ("scan", "index")
+        assert scanned.assignments
+        assert queried.assignments == scanned.assignments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from billing_assets.definitions import build_definitions
+from billing_assets_tests.faults.proxy import Fault, FaultProxy, Rule
 from billing_assets_tests.graph.conftest import CHAIN
 
 if TYPE_CHECKING:
@@ -70,3 +72,19 @@ def test_too_much_that_cannot_be_billed_stops_the_period(loaded: World) -> None:
     assert "can't be billed; nothing was published" in _letter(alone)
     with pytest.raises(ClientError):
         loaded.clients.s3.head_object(Bucket=loaded.settings.bucket, Key=f"strict/{PERIOD}.json")
+
+
+def test_a_denied_object_lets_part_of_a_period_be_published(loaded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object is refused: the letter names it, the assets below do not run, and nothing is published."""
+    denied = next(fate.found_key for fate in loaded.sample.expected if fate.partition == PERIOD and fate.found_key)
+    rule = Rule((Fault.DENIED,), when=lambda seen: seen.path.endswith(denied))
+    with FaultProxy(os.environ["AWS_ENDPOINT_URL_S3"], [rule]) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+        result = _with(loaded, master_bills_prefix="denied/").run(*CHAIN, partition=PERIOD)
+    letter = _letter(result)
+    assert "AWS denies access" in letter
+    assert denied in letter
+    assert "listing the bucket is not allowed" in letter
+    monkeypatch.undo()
+    with pytest.raises(ClientError):
+        loaded.clients.s3.head_object(Bucket=loaded.settings.bucket, Key=f"denied/{PERIOD}.json")

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 _SERVER_LOCKS = ("aws.lock", "snowflake.lock")
 _START_AND_WAIT = """
-import sys
+import signal, sys
 from pathlib import Path
 from billing_assets.local.stack import EmbeddedStack
+# Whoever runs the tests may ignore or block signals, and children inherit that.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 stack = EmbeddedStack.start(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.read()

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from billing_assets.domain import fast_hash
 from billing_assets.domain.stage4 import NamedLine, StageFourObject, newer_siblings, older_siblings
-from billing_assets_tests.unit.making import KEY, NEWER, NEWEST, OLDER, a_line, jsonl, v1, v2
+from billing_assets_tests.unit.making import (
+    KEY,
+    NEWER,
+    NEWEST,
+    OLDER,
+    a_line,
+    an_assignment,
+    jsonl,
+    place,
+    row_of,
+    v1,
+    v2,
+)
 
 _values = st.none() | st.integers(-3, 2**70) | st.floats() | st.sampled_from(["", "é", "\ud800", "$1.00"])
 _lines = st.fixed_dictionaries(
@@ -51,12 +63,17 @@ def test_a_rewrite_makes_another_line() -> None:
 def test_one_field_is_no_line_for_the_shortcut() -> None:
     """What the shortcut can't hash is left to the plain way."""
     assert fast_hash.decode(b'{"Status": NaN}') is None
-    assert fast_hash.v2_of({"a": 1}) is None
-    assert fast_hash.named({"a": 1}, v1({"a": 1})) is None
+    assert fast_hash.hashes({"a": 1}) is None
     line = {"a": 1, "Status": 2}
-    assert fast_hash.named(line, v1(line)) == ("v1", v2(line))
-    assert fast_hash.named(line, v2(line)) == ("v2", v2(line))
-    assert fast_hash.v2_of(json.loads(json.dumps(line))) == v2(line)
+    assert fast_hash.hashes(json.loads(json.dumps(line))) == (v1(line), v2(line))
+
+
+def test_a_line_that_the_shortcut_cannot_hash_is_overlooked_for_a_later_one() -> None:
+    """A line of one lasting field comes first, so the record is not billed with its posted twin."""
+    line = {"EnrichedPropertyID": "P1", "Charge Code": "WATER"}
+    twin = {"EnrichedPropertyID": "P1", "Charge Code": "N/A", "Status": "Posted"}
+    row = row_of(an_assignment(line), {KEY: jsonl(line, twin)})
+    assert place(row) == (KEY, 0)
 
 
 def test_an_older_object_is_taken_for_a_newer_one() -> None:
