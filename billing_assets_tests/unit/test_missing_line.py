@@ -160,3 +160,17 @@ def test_a_record_without_a_hint_is_shown_a_line() -> None:
     """Without a hint nothing can be compared; where the line still stands is told all the same."""
     row = row_of(an_assignment(LINE), {OLDER: jsonl(LINE), KEY: jsonl({"id": 1})})
     assert row.detail == f"no line stands at the hinted position; as assigned it still stands in {OLDER}, line 0"
+
+
+def test_an_older_object_that_was_read_already_is_fetched_again() -> None:
+    """Looking back for a missing line reads no object twice, be it one that others asked for or one that is gone."""
+    here, there = a_line({"Line Item Description": "here"}), a_line({"Line Item Description": "there"})
+    records = [
+        an_assignment(there, OLDER),
+        an_assignment("0" * 64, KEY, line_index=n(0)),
+        an_assignment("1" * 64, NEWER, line_index=n(0)),
+    ]
+    source = InMemoryObjects({OLDER: jsonl(there), KEY: jsonl(here), NEWER: jsonl(here)}, ghosts=[OLDER + ".gz"])
+    rows, _ = resolve(records, source)
+    assert [row.reason for row in rows] == ["", "line_not_found", "line_not_found"]
+    assert max(source.fetched.values()) == 1
