@@ -11,7 +11,6 @@ import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_assets.domain.errors import ConfigurationError
@@ -213,11 +212,6 @@ class Settings:
             )
         is_set = frozenset(name for name in SNOWFLAKE_VARIABLES if environment.get(name, "").strip())
         return cls(**values, variables_set=is_set)
-
-    @property
-    def storage_folder(self) -> Path | None:
-        """The folder of intermediate data, or None if they live in S3."""
-        return None if self.storage_uri.startswith("s3://") else Path(self.storage_uri)
 
 
 def variables() -> dict[str, Variable]:

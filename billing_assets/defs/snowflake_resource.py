@@ -4,7 +4,6 @@ Importing dagster-snowflake takes seconds, which every code server and step proc
 and 18). Credentials are given by the names of their variables, so that no secret stands in configuration or events.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -108,11 +107,6 @@ class SnowflakeExportResource(dg.ConfigurableResource):
             "additional_snowflake_connection_args": self._additional(),
         }
         return {name: value for name, value in settings.items() if value is not None}
-
-    @property
-    def connector(self) -> Callable[[], AbstractContextManager[Any]]:
-        """`connect`, as the store wants it."""
-        return self.connect
 
     def _additional(self) -> dict[str, Any]:
         # The connector changes the dict of session parameters that it is given: a fresh one for each connection.
