@@ -12,7 +12,7 @@ export DAGSTER_HOME := $(CURDIR)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install demo dev test check format clean
+.PHONY: help install demo dev test check mutants format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ check: $(INSTALLED) ## format, lint, strict types, import directions
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+
+mutants: $(INSTALLED) ## mutation tests of the rules that decide what is billed (ten minutes)
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
 
 format: $(INSTALLED) ## write the format that `make check` wants
 	@$(BIN)/ruff format --quiet .

@@ -89,7 +89,7 @@ def _checked(number: Decimal, text: str) -> Decimal:
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MAX_DECIMALS:
         raise MoneyError(f"{text!r} has too many decimals to be an amount of dollars")
-    return number if exponent <= 0 else number.quantize(Decimal(1), context=EXACT)
+    return number if exponent <= 0 else Decimal(int(number))
 
 
 def share_in_cents(amount: Decimal, months: int = 1) -> Decimal:
@@ -123,4 +123,4 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 def plain(amount: Decimal) -> str:
     """The amount as text without an exponent, so that reading it gives the same digits back."""
-    return format(amount, "f")
+    return f"{amount:f}"

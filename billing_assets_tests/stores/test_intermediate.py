@@ -184,7 +184,7 @@ ACCOUNTS = st.builds(
 
 
 def _bare(rows: list[ResolvedLineItem]) -> list[tuple[Any, ...]]:
-    """The rows without their lines' slots, which are not kept."""
+    """What is kept of each row, its line's place, hash version and fields included."""
     return [
         (
             *(row.assignment, row.status, row.reason, row.detail, row.found_key, row.assigned_usd, row.billed_usd),

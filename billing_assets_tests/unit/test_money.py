@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, Inexact
+from decimal import Decimal, Inexact, localcontext
 from fractions import Fraction
 
 import pytest
@@ -262,3 +262,10 @@ def test_a_loss_of_digits_goes_unseen() -> None:
     with pytest.raises(Inexact):
         total([Decimal("1E+90"), Decimal("1E-90")])
     assert EXACT.traps[Inexact]
+
+
+@pytest.mark.parametrize(("amount", "months", "cents"), [("12345.6", 1, "12345.60"), ("99999.99", 3, "33333.33")])
+def test_a_precision_that_a_library_sets_changes_an_amount(amount: str, months: int, cents: str) -> None:
+    """Amounts are exact whatever the process's own decimal context says."""
+    with localcontext(prec=3):
+        assert str(share_in_cents(Decimal(amount), months)) == cents

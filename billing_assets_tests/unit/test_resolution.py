@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing_assets.domain.resolution import OBJECT_MISSING, OBJECT_UNREADABLE, ObjectFault
+from billing_assets.domain.resolution import OBJECT_MISSING, OBJECT_UNREADABLE, ObjectFault, Resolution
 from billing_assets.domain.resolved import UNBILLED, Status, resolve
 from billing_assets_tests.unit.making import (
     KEY,
@@ -123,6 +123,14 @@ def test_a_record_without_a_line_is_billed_or_vanishes(
     assert row.detail.startswith(detail)
     assert (row.line, row.found_key, row.relocated) == (None, "", False)
     assert (row.assigned_usd, row.billed_usd) == (Decimal("7.005"), Decimal("7.00"))
+
+
+def test_a_search_in_vain_forgets_where_it_began() -> None:
+    """A record whose line wasn't found is located at its own key, with the reason."""
+    resolution = Resolution([an_assignment(LINE)])
+    resolution.run(InMemoryObjects({NEWER: jsonl(OTHER)}))
+    ((located,),) = (search.located for search in resolution.searches)
+    assert (located.key, located.lines, located.fault) == (KEY, (), GONE)
 
 
 def test_an_amount_is_invented_for_a_record_without_a_line() -> None:
@@ -332,6 +340,16 @@ def test_a_key_spelled_like_a_familys_name_shares_its_charges() -> None:
         {alone: jsonl(LINE), timestamped: jsonl(LINE)},
     )
     assert [(outcome(row)[0], place(row)) for row in rows] == [("billable", (alone, 0)), ("billable", (timestamped, 0))]
+
+
+def test_a_key_spelled_like_a_familys_name_hides_what_the_family_holds() -> None:
+    """A search in vain for a key without a timestamp is no listing of the family whose name it spells."""
+    alone, gone, newer = "a/b", "a/b_20250101T000000Z.jsonl", "a/b_20250102T000000Z.jsonl"
+    rows = rows_of([an_assignment(LINE, alone), an_assignment(LINE, gone)], {newer: jsonl(LINE)})
+    assert [(outcome(row), place(row)) for row in rows] == [
+        (("unresolved", "object_missing"), None),
+        (("billable", ""), (newer, 0)),
+    ]
 
 
 def test_lines_of_another_stage_are_not_found() -> None:

@@ -25,9 +25,7 @@ def test_a_sentence_is_held_by_a_test_that_is_gone() -> None:
 
 
 def test_a_sentence_is_held_by_nothing() -> None:
-    """Every row names a test, or where it is held."""
+    """Every row names a test."""
     rows = [line for line in TABLE.read_text().splitlines() if line.startswith("| ") and "| tests |" not in line]
-    bare = [
-        row for row in rows if not NAMED.search(row) and not row.rstrip(" |").endswith(("stores", "graph", "faults"))
-    ]
-    assert bare == []
+    assert len(rows) > 80
+    assert [row for row in rows if not NAMED.search(row)] == []
