@@ -39,6 +39,7 @@ JANUARY, FEBRUARY, MARCH = "2025-01", "2025-02", "2025-03"
 NOON = dt.datetime(2025, 6, 1, 12, 0, 0, 123456, tzinfo=dt.UTC)
 Hook = Callable[[str], None]
 Row = tuple[Any, ...]
+State = dict[str, list[Row]]
 _TABLES = {
     "MASTER_BILLS": 'ORDER BY "MASTER_BILL_ID"',
     "MASTER_BILL_LINE_ITEMS": 'ORDER BY "MASTER_BILL_ID", "LINE_ORDINAL"',
@@ -98,21 +99,11 @@ class World:
 
     def connection(self, **settings: Any) -> WatchedConnection:
         """Open a connection."""
-        return WatchedConnection(
-            **{**login_of(self.environment), "network_timeout": 20, "login_timeout": 20, **settings}
-        )
+        return connection_to(self.environment, **settings)
 
     def connect(self, *, before: Hook = ignore, after: Hook = ignore, **settings: Any) -> Connect:
-        """Make what the export calls to connect; like dagster-snowflake's, it closes only after a success."""
-
-        @contextmanager
-        def connecting() -> Iterator[SnowflakeConnection]:
-            connection = self.connection(**settings)
-            connection.before, connection.after = before, after
-            yield connection
-            connection.close()
-
-        return connecting
+        """Make what the export calls to connect."""
+        return connect_to(self.environment, before=before, after=after, **settings)
 
     def read(self, sql: str) -> list[Row]:
         """Run a statement on the reader's own connection."""
@@ -122,15 +113,11 @@ class World:
 
     def table(self, name: str) -> list[Row]:
         """All rows of a table, in order; of the periods only those that were exported."""
-        return self.read(f"SELECT * FROM {self.target.qualified(name)} {_TABLES[name]}")  # noqa: S608
+        return self.read(_rows_of(self.target, name))
 
-    def state(self) -> dict[str, list[Row]]:
+    def state(self) -> State:
         """All four tables as of one moment."""
-        self.read("BEGIN TRANSACTION")
-        try:
-            return {name: self.table(name) for name in _TABLES}
-        finally:
-            self.read("ROLLBACK")
+        return state_of(self.reader, self.target)
 
     def export(
         self, *periods: PeriodToExport, connect: Connect | None = None, **run: Any
@@ -142,6 +129,40 @@ class World:
         """Drop the schema."""
         self.read(f"DROP SCHEMA {self.target.sql} CASCADE")
         self.reader.close()
+
+
+def connection_to(environment: Mapping[str, str], **settings: Any) -> WatchedConnection:
+    """Open a connection that fails within seconds where nobody answers."""
+    return WatchedConnection(**{**login_of(environment), "network_timeout": 20, "login_timeout": 20, **settings})
+
+
+def connect_to(
+    environment: Mapping[str, str], *, before: Hook = ignore, after: Hook = ignore, **settings: Any
+) -> Connect:
+    """Make what the export calls to connect; like dagster-snowflake's, it closes only after a success."""
+
+    @contextmanager
+    def connecting() -> Iterator[SnowflakeConnection]:
+        connection = connection_to(environment, **settings)
+        connection.before, connection.after = before, after
+        yield connection
+        connection.close()
+
+    return connecting
+
+
+def state_of(connection: SnowflakeConnection, target: SnowflakeTarget) -> State:
+    """All four tables as of one moment."""
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            return {name: [tuple(row) for row in cursor.execute(_rows_of(target, name)).fetchall()] for name in _TABLES}
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def _rows_of(target: SnowflakeTarget, name: str) -> str:
+    return f"SELECT * FROM {target.qualified(name)} {_TABLES[name]}"  # noqa: S608  # our own names
 
 
 def target_of(environment: Mapping[str, str], schema: str) -> SnowflakeTarget:

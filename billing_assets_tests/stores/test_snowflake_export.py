@@ -156,7 +156,7 @@ def test_what_vanished_changed_or_is_new_is_so_in_snowflake_and_in_the_change_lo
 def test_an_emptied_period_loses_its_rows_and_keeps_its_period_row(world: World) -> None:
     """A period published as `[]` is exported as zero bills, and is not taken for one that was never exported."""
     world.export(period_of(bill_of("P1", "1.00")))
-    assert _outcomes(world.export(period_of())) == {JANUARY: "+0 ~0 -1"}
+    assert _outcomes(world.export(period_of(), run_id="run-2")) == {JANUARY: "+0 ~0 -1"}
     assert world.table("MASTER_BILLS") == world.table("MASTER_BILL_LINE_ITEMS") == []
     held = exported_periods(world.connect(), world.target)[JANUARY]
     assert (held.bill_count, held.line_item_count, held.total_usd) == (0, 0, Decimal("0.00"))
@@ -234,11 +234,12 @@ def test_a_forced_export_rewrites_rows_that_someone_else_changed(world: World) -
     assert isinstance(failed, PeriodExportFailure)
     assert isinstance(failed.error, ExportError)
     assert "force" in failed.error.remedy
-    assert "their amount: 9.00 in Snowflake, 3.00 published" in (failed.error.found or "")
-    assert _outcomes(world.export(published, force=True)) == {JANUARY: "+0 ~1 -0"}
+    # The line items of the changed bill were replaced; those of the unchanged one are still somebody else's.
+    assert failed.error.found == "MASTER_BILL_LINE_ITEMS: 2 rows, 9.00 in Snowflake; 2 rows, 3.00 published"
+    assert _outcomes(world.export(published, force=True, run_id="run-2")) == {JANUARY: "+0 ~1 -0"}
     assert world.table("MASTER_BILL_LINE_ITEMS") == clean
     changes = world.table("MASTER_BILL_CHANGES")
-    assert _outcomes(world.export(published, force=True)) == {JANUARY: "+0 ~0 -0"}
+    assert _outcomes(world.export(published, force=True, run_id="run-3")) == {JANUARY: "+0 ~0 -0"}
     assert world.table("MASTER_BILL_CHANGES") == changes
 
 

@@ -1,12 +1,11 @@
-"""Whatever fails, and wherever: each period is wholly old or wholly new, for every reader, and the next run heals."""
+"""Whatever fails, and wherever: each period is wholly old or wholly new, for every reader, and the next run heals.
+
+Refusals, lost answers and lost connections are here; killed processes are in `faults/test_export_under_fire.py`.
+"""
 
 from __future__ import annotations
 
 import itertools
-import json
-import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +118,7 @@ def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_who
             fault.arm(None)
             export_period(session, statements, version, run_of())
         sent, shown, state = fault.sent, 1, world.state()
-        assert (sent[1], sent[-1], len(sent)) == ("BEGIN TRANSACTION", "COMMIT", 12)
+        assert (sent[1], sent[-1], len(sent)) == ("BEGIN TRANSACTION", "COMMIT", 10)
         for place in range(len(sent)):
             fault.arm(place)
             run, other = run_of(run_id=f"run-{place}"), 1 - shown
@@ -196,7 +195,7 @@ def test_a_reader_on_another_connection_sees_old_or_new_at_every_statement(world
     old, seen = world.state(), []
     world.export(_published(2), connect=world.connect(before=lambda _: seen.append(world.state())), run_id="run-2")
     new = world.state()
-    assert len(seen) > 20
+    assert len(seen) > 15
     assert all(state in (old, new) for state in seen)
     assert [state for state, _ in itertools.groupby([*seen, new])] == [old, new]
 
@@ -271,32 +270,3 @@ def test_an_interruption_that_is_no_error_of_ours_rolls_back_and_closes(world: W
         world.export(_published(2), connect=connect)
     assert connections[0].is_closed()
     assert world.state() == old
-
-
-_KILLED = """
-import json, os, signal, sys
-from billing_assets_tests.stores.snowflake_exports import World, bill_of, period_of, target_of
-
-def before(statement):
-    if statement == "COMMIT":
-        os.kill(os.getpid(), signal.SIGKILL)
-
-world = World.__new__(World)
-world.environment, schema = json.loads(sys.stdin.read())
-world.target = target_of(world.environment, schema)
-world.export(period_of(bill_of("P1", "9.00")), connect=world.connect(before=before))
-"""
-
-
-def test_a_killed_export_leaves_the_period_as_it_was_and_the_next_run_heals(world: World) -> None:
-    """SIGKILL with everything written but COMMIT: readers see the old period, and a new export gets the lock."""
-    world.export(period_of(bill_of("P1", "1.00")))
-    old = world.state()
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED], input=json.dumps([world.environment, world.schema]), text=True, check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
-    assert world.state() == old
-    [result] = world.export(period_of(bill_of("P1", "9.00")), run_id="run-2")
-    assert isinstance(result, PeriodExport), result
-    assert [row[8] for row in world.table("MASTER_BILLS")] == [9]

@@ -30,7 +30,7 @@ from billing_assets.domain.errors import (
 from billing_assets.stores.snowflake import SessionSettings, SnowflakeTarget, ddl_statements, export_periods
 from billing_assets.stores.snowflake.failures import of_period, opening_failed, statement_failed
 from billing_assets.stores.snowflake.identifiers import bare_name
-from billing_assets.stores.snowflake.statements import Change, ExportStatements
+from billing_assets.stores.snowflake.statements import ExportStatements
 from billing_assets.stores.snowflake.tables import EXPORTED_TABLES, differences, type_of
 from billing_assets_tests.stores.conftest import live_environment
 from billing_assets_tests.stores.snowflake_exports import JANUARY, bill_of, period_of, run_of
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 TARGET = SnowflakeTarget("billing", '"Finance 1"')
-STATEMENTS = ExportStatements(TARGET, "STAGED_BILLS_1", "STAGED_LINE_ITEMS_1")
+STATEMENTS = ExportStatements(TARGET, "STAGED_1")
 SENTINEL = "s3ntinel-Secret"
 HOSTILE = [
     "",
@@ -105,14 +105,12 @@ def test_every_statement_binds_its_values_and_merges_nothing() -> None:
         STATEMENTS.lock_and_describe_period: 7,
         STATEMENTS.delete_period_rows: 1,
         STATEMENTS.insert_period_row: 7,
-        STATEMENTS.delete_line_items(force=False): 1,
-        STATEMENTS.delete_line_items(force=True): 1,
-        STATEMENTS.delete_bills(force=False): 1,
-        STATEMENTS.delete_bills(force=True): 1,
-        STATEMENTS.insert_bills: 3,
-        STATEMENTS.insert_line_items: 1,
-        STATEMENTS.control_totals: 6,
-        **{STATEMENTS.log(change): 5 for change in Change},
+        **{STATEMENTS.delete_line_items(rewrite=rewrite): 1 for rewrite in (False, True)},
+        **{STATEMENTS.delete_bills(rewrite=rewrite): 1 for rewrite in (False, True)},
+        **{STATEMENTS.insert_bills(rewrite=rewrite): 3 for rewrite in (False, True)},
+        **{STATEMENTS.insert_line_items(rewrite=rewrite): 1 for rewrite in (False, True)},
+        STATEMENTS.control_totals: 5,
+        STATEMENTS.log: 5,
     }
     assert {sql: sql.count("%s") for sql in bound} == bound
     assert not [sql for sql in bound if "MERGE" in sql or sql.count("%") != sql.count("%s")]

@@ -25,7 +25,7 @@ from billing_assets.stores.snowflake.reading import ExportedPeriod, read_periods
 from billing_assets.stores.snowflake.staging import PeriodToExport, PreparedPeriod, prepare, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from billing_assets.stores.snowflake.identifiers import SnowflakeTarget
 
@@ -73,10 +73,10 @@ def export_periods(  # noqa: PLR0913  # three of them are named, and two usually
     settings = replace(settings or SessionSettings(), run_id=run.run_id, periods=f"{min(names)}..{max(names)}")
     with open_session(connect, target, settings) as session:
         ensure_tables(session)
-        held = {} if run.force else read_periods(session)
+        held = read_periods(session)
         prepared: list[PreparedPeriod] = []
         for period in wanted:
-            if (row := held.get(period.period)) and _is_same(row, period):
+            if (row := held.get(period.period)) and not run.force and _is_same(row, period):
                 yield _unchanged(row)
                 continue
             try:
@@ -84,11 +84,15 @@ def export_periods(  # noqa: PLR0913  # three of them are named, and two usually
             except BillingError as error:
                 yield PeriodExportFailure(period=period.period, error=of_period(error, period.period))
         if prepared:
-            yield from _export_prepared(session, prepared, run, on_progress or _silent)
+            yield from _export_prepared(session, prepared, run, held, on_progress or _silent)
 
 
 def _export_prepared(
-    session: Session, prepared: Sequence[PreparedPeriod], run: ExportRun, on_progress: Callable[[str], None]
+    session: Session,
+    prepared: Sequence[PreparedPeriod],
+    run: ExportRun,
+    held: Container[str],
+    on_progress: Callable[[str], None],
 ) -> Iterator[PeriodExport | PeriodExportFailure]:
     started = time.monotonic()
     statements = stage(session, prepared)
@@ -103,7 +107,7 @@ def _export_prepared(
             yield PeriodExportFailure(period=period.period, error=_not_attempted(period.period, lost))
             continue
         try:
-            outcome = export_period(session, statements, period, run)
+            outcome = export_period(session, statements, period, run, has_row=period.period in held)
         except BillingError as error:
             lost = error if isinstance(error, LostSessionError) else None
             yield PeriodExportFailure(period=period.period, error=of_period(error, period.period))

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from billing_assets.domain.errors import BillingError, ExportError, StoreUnavailableError
 from billing_assets.stores.snowflake.reading import read_periods
 from billing_assets.stores.snowflake.statements import BEGIN, COMMIT, ROLLBACK, Change, ExportStatements
+from billing_assets.stores.snowflake.tables import BILLS, LINE_ITEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from billing_assets.stores.snowflake.connection import Session
@@ -34,7 +35,7 @@ _ATTEMPTS_TO_LOCK = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRun:
-    """What all periods of a run share."""
+    """What all periods of a run share; its id and time together name one export of a period in the change log."""
 
     run_id: str
     exported_at_utc: dt.datetime
@@ -74,19 +75,26 @@ class LostSessionError(StoreUnavailableError):
 
 
 def export_period(
-    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun
+    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun, *, has_row: bool = False
 ) -> PeriodExport:
     """Make Snowflake's tables hold exactly a staged period, or, on any failure, exactly what they held before.
+
+    Args:
+        session: Where the period is staged.
+        statements: What the staging returned.
+        period: The staged period.
+        run: What all periods share.
+        has_row: Whether the session has seen a row of the period, which then need not be made.
 
     Raises:
         LostSessionError: The transaction failed, and so did its ROLLBACK.
         BillingError: The transaction failed and was rolled back.
     """
     try:
-        _lock(session, statements, period, run)
+        is_first = _lock(session, statements, period, run, has_row=has_row)
         _refuse_if_superseded(period, run)
-        counts = _replace_rows(session, statements, period, run)
-        _verify(session, statements, period)
+        _replace_rows(session, statements, period, run, rewrite=run.force or is_first)
+        logged = _verify(session, statements, period, run)
     except BillingError as error:
         _roll_back(session, error)
         raise
@@ -97,29 +105,37 @@ def export_period(
         bill_count=period.bill_count,
         line_item_count=period.line_item_count,
         total_usd=period.bills_total_usd,
-        inserted=counts[Change.INSERTED],
-        updated=counts[Change.UPDATED],
-        deleted=counts[Change.DELETED],
+        inserted=logged[Change.INSERTED],
+        updated=logged[Change.UPDATED],
+        deleted=logged[Change.DELETED],
         exported_by=run.run_id,
     )
 
 
-def _lock(session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun) -> None:
-    """Open the transaction and hold the period's row, which then already says what is about to be written."""
+def _lock(
+    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun, *, has_row: bool
+) -> bool:
+    """Open the transaction and hold the period's row, which then already says what is about to be written.
+
+    Returns:
+        Whether this is the period's first row, so that nothing of it was exported before.
+    """
     day = period.first_day
     values = (
         *(period.bill_count, period.line_item_count, str(period.bills_total_usd), period.content_sha256),
         *(run.run_id, run.timestamp, day),
     )
-    for _ in range(_ATTEMPTS_TO_LOCK):
-        session.execute(statements.insert_lock_row, (day, day), doing=f"making the row of {period.period}")
+    for attempt in range(_ATTEMPTS_TO_LOCK):
+        made = 0
+        if attempt or not has_row:
+            made = session.execute(statements.insert_lock_row, (day, day), doing=f"making the row of {period.period}")
         session.execute(BEGIN, doing="beginning the transaction")
         rows = session.execute(statements.lock_and_describe_period, values, doing=f"locking {period.period}")
         if rows > 1:
             session.execute(statements.delete_period_rows, (day,), doing="making the period's rows one")
             session.execute(statements.insert_period_row, values, doing="making the period's rows one")
         if rows:
-            return
+            return bool(made)
         session.execute(ROLLBACK, doing="rolling back")
     raise StoreUnavailableError(
         "the period's row could not be locked",
@@ -142,40 +158,39 @@ def _refuse_if_superseded(period: PreparedPeriod, run: ExportRun) -> None:
 
 
 def _replace_rows(
-    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun
-) -> dict[Change, int]:
+    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun, *, rewrite: bool
+) -> None:
+    """Bring the rows of the period in line with what is staged; to rewrite them all is the same, and compares less."""
     day = period.first_day
     # The log is written first: it compares the staged bills with those that are about to go.
-    counts = {
-        change: session.execute(
-            statements.log(change),
-            (run.timestamp, run.run_id, change.value, run.reason, day),
-            doing=f"logging what is {change.value}",
+    session.execute(statements.log, (run.timestamp, run.run_id, run.reason, day, day), doing="logging what changes")
+    # Bills before line items: which of these stay is seen by the bills that stayed.
+    for delete, what in ((statements.delete_bills, "bills"), (statements.delete_line_items, "line items")):
+        session.execute(delete(rewrite=rewrite), (day,), doing=f"deleting {what}")
+    exported = (run.run_id, run.timestamp, day)
+    session.execute(statements.insert_bills(rewrite=rewrite), exported, doing="inserting bills")
+    session.execute(statements.insert_line_items(rewrite=rewrite), (day,), doing="inserting line items")
+
+
+def _verify(
+    session: Session, statements: ExportStatements, period: PreparedPeriod, run: ExportRun
+) -> Mapping[Change, int]:
+    """Compare the period's rows with what was published; return how many changes of each kind the log now says."""
+    day = period.first_day
+    found = {
+        what: values
+        for what, *values in session.rows(
+            statements.control_totals, (day, day, day, run.run_id, run.timestamp), doing="verifying the totals"
         )
-        for change in Change
     }
-    # Line items before bills: which of them stay is seen by the bills' content hashes.
-    session.execute(statements.delete_line_items(force=run.force), (day,), doing="deleting line items")
-    session.execute(statements.delete_bills(force=run.force), (day,), doing="deleting bills")
-    session.execute(statements.insert_bills, (run.run_id, run.timestamp, day), doing="inserting bills")
-    session.execute(statements.insert_line_items, (day,), doing="inserting line items")
-    return counts
-
-
-def _verify(session: Session, statements: ExportStatements, period: PreparedPeriod) -> None:
-    expected = {
-        "bills": period.bill_count,
-        "their amount": period.bills_total_usd,
-        "bills with the published content": period.bill_count,
-        "line items": period.line_item_count,
-        "their amount ": period.line_items_total_usd,
-        "rows of the period": 1,
+    published = {
+        BILLS.name: (period.bill_count, period.bills_total_usd),
+        LINE_ITEMS.name: (period.line_item_count, period.line_items_total_usd),
     }
-    [row] = session.rows(statements.control_totals, (period.first_day,) * len(expected), doing="verifying the totals")
     faults = [
-        f"{what.strip()}: {value} in Snowflake, {expected[what]} published"
-        for what, value in zip(expected, row, strict=True)
-        if value != expected[what]
+        f"{table}: {found[table][0]} rows, {found[table][1]} in Snowflake; {count} rows, {total} published"
+        for table, (count, total) in published.items()
+        if tuple(found[table]) != (count, total)
     ]
     if faults:
         raise ExportError(
@@ -185,6 +200,7 @@ def _verify(session: Session, statements: ExportStatements, period: PreparedPeri
             rule="count and exact sum are compared before COMMIT, so that finance never reads another sum",
             remedy="rows were changed by someone else: export the period with force, which rewrites all of them",
         )
+    return {change: int(found[change][0]) if change in found else 0 for change in Change}
 
 
 def _commit(session: Session, period: PreparedPeriod, run: ExportRun) -> None:

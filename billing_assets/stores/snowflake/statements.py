@@ -17,15 +17,17 @@ from billing_assets.stores.snowflake.tables import (
     LINE_ITEMS,
     PERIODS,
     STAGED_BILLS,
-    STAGED_LINE_ITEMS,
     TOTAL,
+    Table,
     column_list,
 )
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
 _PERIOD = '"UBI_PERIOD" = CAST(%s AS DATE)'
-# The inner cast keeps the emulator from adding floats, the outer one fixes the type in Snowflake.
-_SUM = f"CAST(COALESCE(SUM(CAST({{}} AS {TOTAL})), 0) AS {TOTAL})"
+_SUM = f"CAST(COALESCE(SUM({{}}), 0) AS {TOTAL})"
+AMOUNTS = ((BILLS, "UTILITY_AMOUNT"), (LINE_ITEMS, "AMOUNT"))
+"""The tables that hold a period's rows, and the column of each that is added up."""
+_IS_BILL, _IS_LINE_ITEM = '"LINE_ORDINAL" IS NULL', '"LINE_ORDINAL" IS NOT NULL'
 
 
 class Change(StrEnum):
@@ -38,11 +40,10 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class ExportStatements:
-    """The statements of one session: its target and the names of its staging tables."""
+    """The statements of one session: its target and the name of its staging table."""
 
     target: SnowflakeTarget
-    staged_bills: str
-    staged_line_items: str
+    staged: str
 
     @property
     def insert_lock_row(self) -> str:
@@ -76,91 +77,83 @@ class ExportStatements:
             f"%s, %s, CAST(%s AS {TOTAL}), %s, %s, CAST(%s AS TIMESTAMP_NTZ), CAST(%s AS DATE)"
         )
 
-    def log(self, change: Change) -> str:
-        """Append the bills that an export is about to change (exported at, run, change, reason; period)."""
-        bills, staged = self.target.qualified(BILLS.name), quoted(self.staged_bills)
-        before, after = '"OLD"."{0}"', '"NEW"."{0}"'
-        if change is Change.INSERTED:
-            source, row, before = f'{staged} AS "NEW"', "NEW", "NULL"
-            which = self._without(f'{bills} AS "OLD"')
-        elif change is Change.DELETED:
-            source, row, after = f'{bills} AS "OLD"', "OLD", "NULL"
-            which = self._without(f'{staged} AS "NEW"')
-        else:
-            source = f'{staged} AS "NEW" JOIN {bills} AS "OLD" ON {_same_bill("OLD", "NEW")}'
-            row, which = "NEW", _other_content("OLD", "NEW")
-        values = ", ".join(side.format(name) for name in ("UTILITY_AMOUNT", "STATUS") for side in (before, after))
+    @property
+    def log(self) -> str:
+        """Append the bills that an export is about to change (exported at, run, reason; period, twice)."""
         names = (
-            *("EXPORTED_AT", "RUN_ID", "CHANGE", "REASON", "UBI_PERIOD", "MASTER_BILL_ID"),
+            *("EXPORTED_AT", "RUN_ID", "REASON", "UBI_PERIOD", "MASTER_BILL_ID", "CHANGE"),
             *("AMOUNT_BEFORE", "AMOUNT_AFTER", "STATUS_BEFORE", "STATUS_AFTER"),
         )
+        keys = ", ".join(
+            f"COALESCE({_of('OLD', name)}, {_of('NEW', name)})" for name in ("UBI_PERIOD", "MASTER_BILL_ID")
+        )
+        change = (
+            f"CASE WHEN {_of('OLD', 'MASTER_BILL_ID')} IS NULL THEN '{Change.INSERTED}' "
+            f"WHEN {_of('NEW', 'MASTER_BILL_ID')} IS NULL THEN '{Change.DELETED}' ELSE '{Change.UPDATED}' END"
+        )
+        values = ", ".join(_of(side, name) for name in ("UTILITY_AMOUNT", "STATUS") for side in ("OLD", "NEW"))
         return (
             f"INSERT INTO {self.target.qualified(CHANGES.name)} ({column_list(names)}) "
-            f'SELECT CAST(%s AS TIMESTAMP_NTZ), %s, %s, %s, "{row}"."UBI_PERIOD", "{row}"."MASTER_BILL_ID", {values} '
-            f'FROM {source} WHERE "{row}".{_PERIOD} AND {which}'
+            f"SELECT CAST(%s AS TIMESTAMP_NTZ), %s, %s, {keys}, {change}, {values} "
+            f'FROM (SELECT * FROM {self.target.qualified(BILLS.name)} WHERE {_PERIOD}) AS "OLD" '
+            f'FULL OUTER JOIN (SELECT * FROM {quoted(self.staged)} WHERE {_PERIOD} AND {_IS_BILL}) AS "NEW" '
+            f"ON {_of('OLD', 'MASTER_BILL_ID')} = {_of('NEW', 'MASTER_BILL_ID')} "
+            # NULL on a side that is absent, or in a row of others: never equal.
+            f"WHERE NOT COALESCE({_same_content('OLD', 'NEW')}, FALSE)"
         )
 
-    def delete_line_items(self, *, force: bool) -> str:
-        """Delete the line items of bills that vanished or changed, or all of the period if forced (period)."""
-        lines, bills = self.target.qualified(LINE_ITEMS.name), self.target.qualified(BILLS.name)
-        delete = f"DELETE FROM {lines} WHERE {_PERIOD}"
-        if force:
-            return delete
-        kept = (
-            f'SELECT 1 FROM {bills} AS "OLD" JOIN {quoted(self.staged_bills)} AS "NEW" ON {_same_bill("OLD", "NEW")} '
-            f"WHERE {_same_content('OLD', 'NEW')} AND {_same_bill('OLD', LINE_ITEMS.name)}"
-        )
-        return f"{delete} AND NOT EXISTS ({kept})"
-
-    def delete_bills(self, *, force: bool) -> str:
-        """Delete the bills that vanished or changed, or all of the period if forced (period)."""
+    def delete_bills(self, *, rewrite: bool) -> str:
+        """Delete the bills that vanished or changed, or all of the period to rewrite it (period)."""
         delete = f"DELETE FROM {self.target.qualified(BILLS.name)} WHERE {_PERIOD}"
-        if force:
+        if rewrite:
             return delete
         same = f"{_same_bill(BILLS.name, 'NEW')} AND {_same_content(BILLS.name, 'NEW')}"
-        return f'{delete} AND NOT EXISTS (SELECT 1 FROM {quoted(self.staged_bills)} AS "NEW" WHERE {same})'
+        return f'{delete} AND NOT EXISTS (SELECT 1 FROM {quoted(self.staged)} AS "NEW" WHERE {same})'
 
-    @property
-    def insert_bills(self) -> str:
-        """Insert the staged bills that are not there (run, exported at; period)."""
-        bills, names = self.target.qualified(BILLS.name), STAGED_BILLS.names
-        is_absent = self._without(f'{bills} AS "OLD"')
-        return (
-            f'INSERT INTO {bills} ({column_list(names)}, "RUN_ID", "EXPORTED_AT") '
-            f"SELECT {column_list(names, of='NEW')}, %s, CAST(%s AS TIMESTAMP_NTZ) "
-            f'FROM {quoted(self.staged_bills)} AS "NEW" '
-            f'WHERE "NEW".{_PERIOD} AND {is_absent}'
-        )
+    def delete_line_items(self, *, rewrite: bool) -> str:
+        """Delete the line items of bills that are not there, or all of the period to rewrite it (period)."""
+        delete = f"DELETE FROM {self.target.qualified(LINE_ITEMS.name)} WHERE {_PERIOD}"
+        if rewrite:
+            return delete
+        bills = f'{self.target.qualified(BILLS.name)} AS "OLD"'
+        return f"{delete} AND NOT EXISTS (SELECT 1 FROM {bills} WHERE {_same_bill('OLD', LINE_ITEMS.name)})"
 
-    @property
-    def insert_line_items(self) -> str:
-        """Insert the staged line items of bills that have none (period)."""
-        lines, names = self.target.qualified(LINE_ITEMS.name), STAGED_LINE_ITEMS.names
-        is_absent = self._without(f'{lines} AS "OLD"')
-        return (
-            f"INSERT INTO {lines} ({column_list(names)}) SELECT {column_list(names, of='NEW')} "
-            f'FROM {quoted(self.staged_line_items)} AS "NEW" '
-            f'WHERE "NEW".{_PERIOD} AND {is_absent}'
-        )
+    def insert_bills(self, *, rewrite: bool) -> str:
+        """Insert the staged bills that are not there, or all to rewrite the period (run, exported at; period)."""
+        into = f"{self.target.qualified(BILLS.name)} ({column_list(BILLS.names)})"
+        selected = f"{column_list(STAGED_BILLS.names)}, %s, CAST(%s AS TIMESTAMP_NTZ)"
+        return f"INSERT INTO {into} SELECT {selected} FROM {self._staged(_IS_BILL, absent_from=BILLS, rewrite=rewrite)}"
+
+    def insert_line_items(self, *, rewrite: bool) -> str:
+        """Insert the staged line items of bills that have none, or all to rewrite the period (period)."""
+        columns = column_list(LINE_ITEMS.names)
+        staged = self._staged(_IS_LINE_ITEM, absent_from=LINE_ITEMS, rewrite=rewrite)
+        return f"INSERT INTO {self.target.qualified(LINE_ITEMS.name)} ({columns}) SELECT {columns} FROM {staged}"
+
+    def _staged(self, which: str, *, absent_from: Table, rewrite: bool) -> str:
+        staged = f'{quoted(self.staged)} AS "NEW" WHERE {_PERIOD} AND {which}'
+        if rewrite:
+            return staged
+        there = f'SELECT 1 FROM {self.target.qualified(absent_from.name)} AS "OLD" WHERE {_same_bill("OLD", "NEW")}'
+        return f"{staged} AND NOT EXISTS ({there})"
 
     @property
     def control_totals(self) -> str:
-        """What the tables hold of a period, before COMMIT (period, six times)."""
-        bills, lines = self.target.qualified(BILLS.name), self.target.qualified(LINE_ITEMS.name)
-        same = f"{_same_bill('OLD', 'NEW')} AND {_same_content('OLD', 'NEW')}"
-        return (
-            f"SELECT (SELECT COUNT(*) FROM {bills} WHERE {_PERIOD}), "
-            f"(SELECT {_SUM.format(quoted('UTILITY_AMOUNT'))} FROM {bills} WHERE {_PERIOD}), "
-            f'(SELECT COUNT(*) FROM {bills} AS "OLD" JOIN {quoted(self.staged_bills)} AS "NEW" ON {same} '
-            f'WHERE "OLD".{_PERIOD}), '
-            f"(SELECT COUNT(*) FROM {lines} WHERE {_PERIOD}), "
-            f"(SELECT {_SUM.format(quoted('AMOUNT'))} FROM {lines} WHERE {_PERIOD}), "
-            f"(SELECT COUNT(*) FROM {self.target.qualified(PERIODS.name)} WHERE {_PERIOD})"
-        )
+        """What a period holds before COMMIT: its tables' counts and sums, and the counts of what the run logged of it.
 
-    @staticmethod
-    def _without(other: str) -> str:
-        return f"NOT EXISTS (SELECT 1 FROM {other} WHERE {_same_bill('OLD', 'NEW')})"
+        Rows of a name, a count and a sum: the two tables, and each kind of change, which has no sum (period, twice;
+        period, run, exported at).
+        """
+        tables = (
+            f"SELECT '{table.name}', COUNT(*), {_SUM.format(quoted(amount))} "
+            f"FROM {self.target.qualified(table.name)} WHERE {_PERIOD}"
+            for table, amount in AMOUNTS
+        )
+        changes = (
+            f'SELECT "CHANGE", COUNT(*), NULL FROM {self.target.qualified(CHANGES.name)} '
+            f'WHERE {_PERIOD} AND "RUN_ID" = %s AND "EXPORTED_AT" = CAST(%s AS TIMESTAMP_NTZ) GROUP BY "CHANGE"'
+        )
+        return " UNION ALL ".join((*tables, changes))
 
 
 def select_periods(target: SnowflakeTarget) -> str:
@@ -174,7 +167,7 @@ def select_table_totals(target: SnowflakeTarget) -> str:
     parts = (
         f"SELECT '{table.name}', \"UBI_PERIOD\", COUNT(*), {_SUM.format(quoted(amount))} "
         f'FROM {target.qualified(table.name)} GROUP BY "UBI_PERIOD"'
-        for table, amount in ((BILLS, "UTILITY_AMOUNT"), (LINE_ITEMS, "AMOUNT"))
+        for table, amount in AMOUNTS
     )
     return " UNION ALL ".join(parts)
 
@@ -201,9 +194,3 @@ def _same_bill(old: str, new: str) -> str:
 def _same_content(old: str, new: str) -> str:
     """Equal content hash and status; a row of others that has none is never equal, since staged rows have both."""
     return " AND ".join(f"{_of(old, name)} = {_of(new, name)}" for name in ("CONTENT_HASH", "STATUS"))
-
-
-def _other_content(old: str, new: str) -> str:
-    """The opposite of `_same_content`, also for rows that have none."""
-    parts = (f"{_of(old, name)} IS DISTINCT FROM {_of(new, name)}" for name in ("CONTENT_HASH", "STATUS"))
-    return f"({' OR '.join(parts)})"

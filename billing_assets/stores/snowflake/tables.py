@@ -1,4 +1,4 @@
-"""The four exported tables and the two staging tables: their columns, their DDL, and how a found table differs.
+"""The four exported tables and the staging table: their columns, their DDL, and how a found table differs.
 
 Source: SPEC.md section 7.3. Everything here is text; asking the server lives in `creation`.
 """
@@ -58,7 +58,7 @@ class Table:
 
         Unqualified, for the session's own schema: the emulator keeps temporary tables in a database of their own.
         """
-        columns = ", ".join(column.ddl for column in self.columns)
+        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in self.columns)
         return f"CREATE TEMPORARY TABLE {quoted(staged_as)} ({columns})"
 
 
@@ -95,7 +95,11 @@ LINE_ITEMS = Table(
         *_texts("OVERRIDE_REASON"),
     ),
 )
-STAGED_LINE_ITEMS = Table("STAGED_LINE_ITEMS", LINE_ITEMS.columns)
+STAGED = Table(
+    # One table for both, and so one upload and one COPY: a staged bill is a row without LINE_ORDINAL.
+    "STAGED",
+    (*_BILL_COLUMNS, *(column for column in LINE_ITEMS.columns if column.name not in STAGED_BILLS.names)),
+)
 PERIODS = Table(
     "MASTER_BILL_PERIODS",
     (
