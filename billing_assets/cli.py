@@ -130,8 +130,8 @@ def doctor(
 ) -> None:
     """Look at everything that the pipeline needs, and say what is missing and what to do.
 
-    Who we are in AWS, tables, index, bucket, rights, accounts to track, master bills, Snowflake, Dagster. Two objects of
-    our own with `doctor` in their name are written and deleted, one under the master bills' prefix, one where
+    Who we are in AWS, tables, index, bucket, rights, accounts to track, master bills, Snowflake, Dagster. Two objects
+    of our own with `doctor` in their name are written and deleted, one under the master bills' prefix, one where
     intermediate data live; nothing else is written.
 
     \b
