@@ -120,8 +120,13 @@ def bills(  # noqa: PLR0913  # one option for each way to look at the same bills
 
 
 @app.command()
-def doctor(
+def doctor(  # noqa: PLR0913  # one option for each way to look
     *,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Hold random assignments of the table against SPEC.md instead; read only.")
+    ] = False,
+    records: Annotated[int, typer.Option(min=1, max=10_000, help="With --probe: how many assignments.")] = 200,
+    seed: Annotated[int, typer.Option(help="With --probe: another seed draws others.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="JSON of a stable form, for programs.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Leave out the two looks that write.")] = False,
     stack: Annotated[
@@ -136,20 +141,26 @@ def doctor(
 
     \b
     Exit codes:
-      0  nothing that is needed is missing (warnings may be)
-      1  something is missing, forbidden or wrong; each has its remedy
+      0  nothing that is needed is missing (warnings may be); with --probe: SPEC.md fits
+      1  something is missing, forbidden or wrong; with --probe: SPEC.md does not fit the data
       2  the command was not understood
 
     \b
     Examples:
       billing-assets doctor
       billing-assets doctor --json | jq '.findings[] | select(.outcome == "failed")'
+      billing-assets doctor --probe --records 500 --seed 2
       billing-assets doctor --stack .billing/stack     (after `make demo`)
     """  # noqa: D301  # the backspace keeps the lines apart
     from billing_assets.commands.bills import stores_of  # noqa: PLC0415  # imports the stores
-    from billing_assets.commands.doctor import run_doctor  # noqa: PLC0415  # the same
 
     with stores_of(stack):
+        if probe:
+            from billing_assets.commands.probe import run_probe  # noqa: PLC0415  # the same
+
+            raise typer.Exit(run_probe(records=records, seed=seed, as_json=as_json))
+        from billing_assets.commands.doctor import run_doctor  # noqa: PLC0415  # the same
+
         raise typer.Exit(run_doctor(as_json=as_json, read_only=read_only, is_stack=stack is not None))
 
 

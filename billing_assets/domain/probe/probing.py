@@ -13,8 +13,8 @@ from billing_assets.domain.probe.hashes import hash_misfits, hash_versions
 from billing_assets.domain.probe.kept import KeptObjects
 from billing_assets.domain.probe.keys import key_misfits, key_pattern
 from billing_assets.domain.probe.lines import line_misfits, object_misfits, unknown_fields
-from billing_assets.domain.probe.misfits import Misfit, Probed, shape, shown
-from billing_assets.domain.probe.records import record_misfits, unknown_attributes
+from billing_assets.domain.probe.misfits import Misfit, Probed, shown
+from billing_assets.domain.probe.records import period_spelling, record_misfits, unknown_attributes
 from billing_assets.domain.probe.tables import TableShape, table_misfits
 from billing_assets.domain.resolved import ResolvedLineItem, Status, resolve
 
@@ -138,7 +138,7 @@ def _facts(probed: Sequence[Probed], versions: Counter[str], stage4_prefix: str)
             else "in its own object"
             for one in probed
         ),
-        "period": counted(shape(one.ubi_period) or "absent" for one in assignments),
+        "period": counted(period_spelling(one.ubi_period) for one in assignments),
         "months": counted(shown(one.months_text) or "absent" for one in assignments),
         "amount": counted(_amount_fact(one) for one in probed),
         "unknown attribute": unknown_attributes(probed),

@@ -73,6 +73,16 @@ def unknown_attributes(probed: Sequence[Probed]) -> Counter[str]:
     return Counter(names)
 
 
+def period_spelling(text: str) -> str:
+    """What kind of period text it is, for counting."""
+    if not text:
+        return "absent"
+    if not _is_period(text):
+        return f"no period: {shape(text)}"
+    months = ("M/YYYY" if month.index("/") == 1 else "MM/YYYY" for month in text.split(" to "))
+    return " to ".join(months)
+
+
 def _required(probed: Sequence[Probed]) -> list[Misfit]:
     misfits = []
     for name in _REQUIRED:
