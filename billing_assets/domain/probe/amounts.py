@@ -6,6 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from billing_assets.domain.assignments import BAD_MONTHS
 from billing_assets.domain.line_items import SPELLINGS
 from billing_assets.domain.money import EXACT, plain
 from billing_assets.domain.probe.misfits import Misfit, Probed, misfit, shown
@@ -33,7 +34,7 @@ def amount_kind(one: Probed) -> str | None:
     A charge of nothing tells nothing, and neither does an explicit amount of nothing.
     """
     own, item, months = one.row.assignment.amount, one.row.item, one.row.assignment.months
-    if own is None or item is None or not item.charge_usd or not own:
+    if own is None or item is None or not item.charge_usd or not own or one.fault == BAD_MONTHS:
         return None
     charge = item.charge_usd
     if _is_share(own, charge, months):
