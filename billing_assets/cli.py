@@ -119,6 +119,51 @@ def bills(  # noqa: PLR0913  # one option for each way to look at the same bills
         printed.show_bills(found, chosen, lines=lines or bill is not None, as_json=as_json, as_csv=as_csv)
 
 
+@app.command()
+def doctor(  # noqa: PLR0913  # one option for each way to look
+    *,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Hold random assignments of the table against SPEC.md instead; read only.")
+    ] = False,
+    records: Annotated[int, typer.Option(min=1, max=10_000, help="With --probe: how many assignments.")] = 200,
+    seed: Annotated[int, typer.Option(help="With --probe: another seed draws others.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON of a stable form, for programs.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Leave out the two looks that write.")] = False,
+    stack: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Look at the embedded stack in this folder instead of AWS.")
+    ] = None,
+) -> None:
+    """Look at everything that the pipeline needs, and say what is missing and what to do.
+
+    Who we are in AWS, tables, index, bucket, rights, accounts to track, master bills, Snowflake, Dagster. Two objects
+    of our own with `doctor` in their name are written and deleted, one under the master bills' prefix, one where
+    intermediate data live; nothing else is written.
+
+    \b
+    Exit codes:
+      0  nothing that is needed is missing (warnings may be); with --probe: SPEC.md fits
+      1  something is missing, forbidden or wrong; with --probe: SPEC.md does not fit the data
+      2  the command was not understood
+
+    \b
+    Examples:
+      billing-assets doctor
+      billing-assets doctor --json | jq '.findings[] | select(.outcome == "failed")'
+      billing-assets doctor --probe --records 500 --seed 2
+      billing-assets doctor --stack .billing/stack     (after `make demo`)
+    """  # noqa: D301  # the backspace keeps the lines apart
+    from billing_assets.commands.bills import stores_of  # noqa: PLC0415  # imports the stores
+
+    with stores_of(stack):
+        if probe:
+            from billing_assets.commands.probe import run_probe  # noqa: PLC0415  # the same
+
+            raise typer.Exit(run_probe(records=records, seed=seed, as_json=as_json))
+        from billing_assets.commands.doctor import run_doctor  # noqa: PLC0415  # the same
+
+        raise typer.Exit(run_doctor(as_json=as_json, read_only=read_only, is_stack=stack is not None))
+
+
 def main() -> None:
     """Run a command; an error of ours is a letter on stderr and exit code 1, never a traceback."""
     try:

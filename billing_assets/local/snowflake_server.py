@@ -46,6 +46,9 @@ async def _login(request: Request) -> JSONResponse:
         session.read_parameters(await request.body(), request.headers.get("Content-Encoding"))
     # Without a master token the connector thinks itself closed already, and its close() never ends the session.
     answer["data"]["masterToken"] = answer["data"]["token"]
+    # Snowflake says which role and warehouse the session has; fakesnow leaves both out.
+    asked = request.query_params
+    answer["data"]["sessionInfo"] |= {"roleName": asked.get("roleName"), "warehouseName": asked.get("warehouse")}
     return JSONResponse(answer)
 
 

@@ -42,6 +42,10 @@ _UNKNOWN_TO_AWS = frozenset(
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 
 
+class CredentialsError(AccessDeniedError):
+    """AWS does not know who asks, so no right is to blame: none, unknown or expired credentials."""
+
+
 def error_code(error: Exception) -> str:
     """The code of a botocore `ClientError`, `""` for any other exception."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
@@ -93,11 +97,11 @@ def _of_answer(error: Exception, where: str) -> BillingError:
     if code in _TRANSIENT or status >= 500 or status == 429:
         return unavailable(where, f"{code} (HTTP {status})")
     if code in EXPIRED:
-        return AccessDeniedError(
+        return CredentialsError(
             "the AWS credentials have expired", where=where, found=code, remedy="log in again, then run again"
         )
     if code in _UNKNOWN_TO_AWS:
-        return AccessDeniedError(
+        return CredentialsError(
             "AWS does not know the credentials",
             where=where,
             found=code,
@@ -144,14 +148,14 @@ def _of_client(error: Exception, where: str) -> BillingError:
     from botocore import exceptions  # noqa: PLC0415  # vendor, imported when used
 
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
-        return AccessDeniedError(
+        return CredentialsError(
             "there are no AWS credentials",
             where=where,
             found=type(error).__name__,
             remedy="set AWS_PROFILE or log in (`aws sso login`); for the embedded stack use `make demo`",
         )
     if isinstance(error, exceptions.TokenRetrievalError | exceptions.SSOError | exceptions.CredentialRetrievalError):
-        return AccessDeniedError(
+        return CredentialsError(
             "the AWS credentials can't be renewed",
             where=where,
             found=type(error).__name__,

@@ -94,7 +94,7 @@ class AssignmentsTable:
         self._retry_seconds = retry_seconds
         self._clock = clock
         self._sleep = sleep
-        _take_items_as_sent(dynamodb)
+        take_items_as_sent(dynamodb)
 
     def size(self) -> TableSize:
         """Records and bytes, as DynamoDB last counted them."""
@@ -237,7 +237,7 @@ def _plain_value(value: dict[str, Any]) -> Any:
 _decode_answer = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _take_items_as_sent(dynamodb: DynamoDBClient) -> None:
+def take_items_as_sent(dynamodb: DynamoDBClient) -> None:
     """Decode the items of an answer ourselves: botocore's own parser takes 44 ms for a thousand records.
 
     It is the documented place to change an answer before botocore reads it; retries, signing and errors stay its own.

@@ -259,7 +259,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             content = json.dumps({"__type": f"com.amazonaws.dynamodb#{code}", "message": "by rule"}).encode()
             self._answer(status, [("Content-Type", "application/x-amz-json-1.0")], content)
         else:
-            content = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>by rule</Message></Error>".encode()
+            error = f"<Error><Code>{code}</Code><Message>by rule</Message></Error>"
+            # S3 answers the bare error; STS, asked by POST to its root, wraps it.
+            is_sts = self.command == "POST" and self.requestline.split(" ")[1] == "/"
+            content = f"<?xml version='1.0'?>{f'<ErrorResponse>{error}</ErrorResponse>' if is_sts else error}".encode()
             self._answer(status, [("Content-Type", "application/xml")], content)
 
     def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes, length: int | None = None) -> None:

@@ -26,7 +26,7 @@ def ensure_tables(session: Session) -> list[str]:
         AccessDeniedError: A table is absent and the role may not create it; the DDL is in the remedy.
     """
     target = session.target
-    found = _found_columns(session)
+    found = found_columns(session)
     faults = [
         fault
         for table in EXPORTED_TABLES
@@ -51,7 +51,7 @@ def ensure_tables(session: Session) -> list[str]:
     return [table.name for table in missing]
 
 
-def _found_columns(session: Session) -> dict[str, dict[str, str]]:
+def found_columns(session: Session) -> dict[str, dict[str, str]]:
     """Type by column, by table; a table that the role may not see is absent."""
     names = tuple(table.name for table in EXPORTED_TABLES)
     sql = select_columns(session.target, tables=len(names))
