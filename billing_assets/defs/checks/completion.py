@@ -28,8 +28,8 @@ def build_completion_check(partitions: dg.PartitionsDefinition, settings: Settin
     @dg.asset_check(
         asset=EVERY_ACCOUNT_HAS_A_BILL.asset_key,
         name=EVERY_ACCOUNT_HAS_A_BILL.name,
-        description="Every account to track that is billed to residents has a bill. An open period "
-        f"passes with its figures; from {settings.completion_warn_days} days after its end missing bills are a WARN, and "
+        description="Every account to track that is billed to residents has a bill. An open period passes "
+        f"with its figures; from {settings.completion_warn_days} days after its end missing bills are a WARN, and "
         f"an ERROR below {settings.completion_floor} of the expected accounts. Nothing is held back.",
         additional_deps=[ACCOUNTS_TO_TRACK],
         partitions_def=partitions,
