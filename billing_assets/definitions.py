@@ -8,13 +8,16 @@ from __future__ import annotations
 import dagster as dg
 
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
+from billing_assets.defs.assets.completion import build_completion_grid, build_completion_tracker
 from billing_assets.defs.assets.master_bills_json import build_master_bills_json
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
 from billing_assets.defs.assets.snowflake_master_bills import build_snowflake_master_bills
 from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
 from billing_assets.defs.checks.combined import build_combined_list_check
+from billing_assets.defs.checks.completion import build_completion_check
 from billing_assets.defs.checks.exported import build_exported_check, build_exported_periods_table
 from billing_assets.defs.checks.whole_table import build_whole_table_checks
+from billing_assets.defs.completion_automation import build_completion_sensor
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.jobs import build_jobs
 from billing_assets.defs.partitions import period_partitions
@@ -23,7 +26,9 @@ from billing_assets.defs.resources import (
     ArchiveResource,
     AssignmentsResource,
     BucketResource,
+    ClockResource,
     MasterBillsResource,
+    StoredCompletionResource,
     StoredPeriodsResource,
 )
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
@@ -50,12 +55,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_snowflake_master_bills(partitions, group=CHAIN),
             build_exported_periods_table(),
             build_accounts_to_track(group=COMPLETION),
+            build_completion_tracker(partitions, group=COMPLETION),
+            build_completion_grid(group=COMPLETION),
         ],
         asset_checks=[
             build_whole_table_checks(settings.first_period),
             build_exported_check(),
             build_combined_list_check(),
+            build_completion_check(partitions, settings),
         ],
+        sensors=[build_completion_sensor()],
         jobs=build_jobs(),
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
@@ -84,7 +93,11 @@ def _resources(settings: Settings) -> dict[str, object]:
             periods_prefix=settings.master_bills_prefix,
         ),
         "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
-        "accounts": AccountsResource(bucket=settings.bucket, key=settings.accounts_key),
+        "accounts": AccountsResource(
+            bucket=settings.bucket, key=settings.accounts_key, cache_table=settings.config_table
+        ),
+        "stored_completion": StoredCompletionResource(storage_uri=settings.storage_uri),
+        "clock": ClockResource(),
     }
 
 

@@ -169,6 +169,18 @@ class Settings:
         "change of a property's amount against the previous period, as a share, above which a check warns",
         _multiple,
     )
+    completion_warn_days: int = _variable(
+        "BILLING_COMPLETION_WARN_DAYS",
+        "30",
+        "days after a period's end from which missing bills are a warning; until then they may still come",
+        _whole_from(0),
+    )
+    completion_floor: Decimal = _variable(
+        "BILLING_COMPLETION_FLOOR",
+        "0.80",
+        "share of the expected accounts with a bill, below which such a period's missing bills are an ERROR",
+        _share,
+    )
     storage_uri: str = _variable(
         "BILLING_STORAGE_URI",
         f"{STATE_FOLDER}/storage",

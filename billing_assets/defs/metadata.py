@@ -10,7 +10,7 @@ from billing_assets.domain.amount_changes import AmountChange
 from billing_assets.domain.control_totals import StatusTotals
 from billing_assets.domain.money import ZERO, plain
 from billing_assets.domain.resolved import Status
-from billing_assets.stores.parquet import Column
+from billing_assets.stores.columns import Column
 
 _TYPES = {"text": "string", "whole": "int", "flag": "bool", "cents": "decimal(18,2)"}
 PREVIEW_ROWS = 10

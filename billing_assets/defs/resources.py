@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.domain.period_tables import AccountsToTrack
 from billing_assets.domain.shares import BilledShare
 from billing_assets.settings import aws_variables
+from billing_assets.stores.accounts import ListLocation, ListReading, read_list
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
 from billing_assets.stores.dynamodb import AssignmentsTable
@@ -33,7 +35,7 @@ from billing_assets.stores.publication import (
     reopen_period,
     republish,
 )
-from billing_assets.stores.small_objects import read_text
+from billing_assets.stores.stored_completion import StoredBills, read_accounts, read_bills
 from billing_assets.stores.stored_periods import StoredShares, shares_beside
 
 
@@ -92,20 +94,55 @@ class StoredPeriodsResource(dg.ConfigurableResource):
         return shares_beside(store, own, partition)
 
 
+class ClockResource(dg.ConfigurableResource):
+    """The day on which a period is judged."""
+
+    today: str = Field(default="", description="YYYY-MM-DD instead of the day of the run; for tests.")
+
+    def day(self) -> dt.date:
+        """Today, by UTC."""
+        return dt.date.fromisoformat(self.today) if self.today else dt.datetime.now(dt.UTC).date()
+
+
+class StoredCompletionResource(dg.ConfigurableResource):
+    """What completion reads of the stored tables, and the file that it writes beside them."""
+
+    storage_uri: str = Field(description="A folder, or s3://bucket/prefix: the IO manager's own.")
+
+    @property
+    def store(self) -> IntermediateStore:
+        """The place itself."""
+        return IntermediateStore(self.storage_uri, lambda: aws_clients().s3)
+
+    def accounts(self) -> AccountsToTrack | None:
+        """The accounts as they were read last, if they ever were."""
+        return read_accounts(self.store)
+
+    def bills(self, up_to: str = "") -> StoredBills:
+        """The bills of all stored periods, or of those up to one."""
+        return read_bills(self.store, lambda period: not up_to or period <= up_to)
+
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file beside the tables; where it is, for people."""
+        self.store.write(name, content)
+        return self.store.uri_of(name)
+
+
 class AccountsResource(dg.ConfigurableResource):
-    """The accounts to track in S3."""
+    """The accounts to track in S3, and their optional cache in DynamoDB; both read only."""
 
     bucket: str = Field(description="Name of the bucket.")
     key: str = Field(description="Object that holds the list.")
+    cache_table: str = Field(description="DynamoDB table that may hold a cache of it.")
 
     @property
-    def uri(self) -> str:
-        """Where the list is, for people."""
-        return f"s3://{self.bucket}/{self.key}"
+    def location(self) -> ListLocation:
+        """The place itself."""
+        return ListLocation(self.bucket, self.key, self.cache_table)
 
-    def read(self) -> tuple[str, int]:
-        """The list's text and its size in bytes."""
-        return read_text(aws_clients().s3, self.bucket, self.key)
+    def read(self, now: dt.datetime) -> ListReading:
+        """The list that counts, and what is known of its cache."""
+        return read_list(aws_clients(), self.location, now=now)
 
 
 class ArchiveResource(dg.ConfigurableResource):

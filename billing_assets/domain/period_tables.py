@@ -1,4 +1,4 @@
-"""What passes from asset to asset: a partition's assignments, and its resolved line items."""
+"""What passes from asset to asset: a partition's assignments, its resolved line items, the accounts, and completion."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from billing_assets.domain.accounts import AccountToTrack
     from billing_assets.domain.assignments import Assignment
+    from billing_assets.domain.completion import Completion
+    from billing_assets.domain.completion_grid import CompletionGrid
     from billing_assets.domain.resolved import ResolvedLineItem
 
 
@@ -38,3 +40,19 @@ class AccountsToTrack:
 
     read_at_utc: dt.datetime
     accounts: list[AccountToTrack]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionOfPeriod:
+    """What is expected of a partition, and what it has."""
+
+    read_at_utc: dt.datetime
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class GridOfPeriods:
+    """Every expected account in every stored period."""
+
+    read_at_utc: dt.datetime
+    grid: CompletionGrid

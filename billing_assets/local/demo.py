@@ -57,7 +57,7 @@ def run_demo(state: Path, *, scale: float | None, last_period: str | None) -> No
         settings = Settings.from_environment()
         with progress_bars() as progress:
             periods = load_sample(state, settings, progress, scale=scale, last_period=last_period)
-            bar = progress.add_task("materializing", total=len(periods) + 1)
+            bar = progress.add_task("materializing", total=2 * len(periods) + 2)
             seconds, outcomes = run_everything(periods, lambda: progress.advance(bar))
     _print_outcomes(outcomes, seconds)
     _require_totals_that_agree(outcomes)

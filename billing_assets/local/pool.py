@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class RunFailedError(BillingError):
 
 
 def run_everything(periods: Sequence[str], on_done: Callable[[], None]) -> tuple[dict[str, float], list[PeriodOutcome]]:
-    """Run the accounts and every period's chain; the seconds of each period, and what stands in the stores then.
+    """Run the accounts, every period's chain and completion; the seconds of each period, and what stands in the stores then.
 
     Raises:
         RunFailedError: A run failed; those that had not begun are not run.
@@ -42,12 +42,11 @@ def run_everything(periods: Sequence[str], on_done: Callable[[], None]) -> tuple
         pool.submit(_import_all)
         # Processes that open a new instance at once would race to create its files.
         opened.result()
-        runs = {pool.submit(_run, None): "accounts"} | {pool.submit(_run, period): period for period in periods}
-        for run in as_completed(runs):
-            seconds[runs[run]], letter = run.result()
-            if letter:
-                raise RunFailedError(letter, remedy="`make dev` shows the run; mend what it names, then run again")
-            on_done()
+        # Completion compares a period with the accounts and with the periods before it, so it comes when all are there.
+        seconds |= _finished({pool.submit(_run, "ACCOUNTS", None): "accounts"}, on_done)
+        seconds |= _finished({pool.submit(_run, "CHAIN", period): period for period in periods}, on_done)
+        _finished({pool.submit(_run, "TRACKER", period): period for period in periods}, on_done)
+        _finished({pool.submit(_run, "GRID", None): "grid"}, on_done)
         return seconds, pool.submit(_outcomes, list(periods)).result()
     except BrokenProcessPool:
         raise RunFailedError(
@@ -62,6 +61,17 @@ def run_everything(periods: Sequence[str], on_done: Callable[[], None]) -> tuple
             process.join()
 
 
+def _finished(runs: dict[Future[tuple[float, str]], str], on_done: Callable[[], None]) -> dict[str, float]:
+    """The seconds of each, when all are done."""
+    seconds = {}
+    for run in as_completed(runs):
+        seconds[runs[run]], letter = run.result()
+        if letter:
+            raise RunFailedError(letter, remedy="`make dev` shows the run; mend what it names, then run again")
+        on_done()
+    return seconds
+
+
 def _open_instance() -> None:
     from billing_assets.local.runs import open_instance  # noqa: PLC0415  # imports Dagster
 
@@ -74,12 +84,12 @@ def _import_all() -> None:
     import billing_assets.local.runs  # noqa: F401, PLC0415
 
 
-def _run(period: str | None) -> tuple[float, str]:
-    """The accounts (None) or a period's chain: the seconds, and the letter of a failed run."""
-    from billing_assets.local.runs import ACCOUNTS, CHAIN  # noqa: PLC0415  # imports Dagster
+def _run(what: str, period: str | None) -> tuple[float, str]:
+    """The assets of one name in `runs`: the seconds, and the letter of a failed run."""
+    from billing_assets.local import runs  # noqa: PLC0415  # imports Dagster
 
     try:
-        return _runner_of_this_process().run(*((ACCOUNTS,) if period is None else CHAIN), partition=period), ""
+        return _runner_of_this_process().run(*getattr(runs, what), partition=period), ""
     except BillingError as error:
         return 0.0, error.letter()
 

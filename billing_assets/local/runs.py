@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from billing_assets.settings import Settings
 
 CHAIN = ("ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills")
-ACCOUNTS = "accounts_to_track"
+ACCOUNTS = ("accounts_to_track",)
+TRACKER = ("completion_tracker",)
+GRID = ("completion_grid",)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +14,27 @@ from billing_assets.domain.accounts import AccountToTrack
 from billing_assets.domain.assignments import Assignment
 from billing_assets.domain.line_items import FLAGS, SPELLINGS, LineItem
 from billing_assets.domain.money import plain
-from billing_assets.domain.period_tables import AccountsToTrack, AssignmentsOfPeriod, ResolvedPeriod
+from billing_assets.domain.period_tables import (
+    AccountsToTrack,
+    AssignmentsOfPeriod,
+    CompletionOfPeriod,
+    GridOfPeriods,
+    ResolvedPeriod,
+)
 from billing_assets.domain.resolved import ResolvedLineItem, Status
 from billing_assets.domain.stage4 import NamedLine
+from billing_assets.stores.columns import Column
+from billing_assets.stores.completion_columns import (
+    COMPLETION_COLUMNS,
+    GRID_COLUMNS,
+    completion_values,
+    grid_values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column as people see it."""
-
-    name: str
-    kind: str
-    """`text`, `whole`, `flag` or `cents` (a decimal with two places)."""
-    meaning: str
 
 
 ASSIGNMENT_COLUMNS = (
@@ -88,8 +90,16 @@ _READ_AT = b"read_at_utc"
 _PARTITION = b"partition"
 
 
-def encode(table: AssignmentsOfPeriod | ResolvedPeriod | AccountsToTrack) -> bytes:
+def encode(
+    table: AssignmentsOfPeriod | ResolvedPeriod | AccountsToTrack | CompletionOfPeriod | GridOfPeriods,
+) -> bytes:
     """One Parquet file, serialised whole; equal input gives equal bytes."""
+    if isinstance(table, CompletionOfPeriod):
+        completion = table.completion
+        return _bytes_of(COMPLETION_COLUMNS, completion_values(completion), completion.period, table.read_at_utc)
+    if isinstance(table, GridOfPeriods):
+        columns = (*GRID_COLUMNS, *(Column(period, "text", "") for period in table.grid.periods))
+        return _bytes_of(columns, grid_values(table.grid), "", table.read_at_utc)
     if isinstance(table, AccountsToTrack):
         values = {name: [getattr(row, name) for row in table.accounts] for name in _names(ACCOUNT_COLUMNS)}
         return _bytes_of(ACCOUNT_COLUMNS, values, "", table.read_at_utc)

@@ -4,18 +4,24 @@ import datetime as dt
 
 import dagster as dg
 
+from billing_assets.defs.checks.accounts import account_check_specs, check_accounts
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, column_schema, markdown_table
+from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, column_schema, markdown_table
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
-from billing_assets.domain.accounts import accounts_sha256, parse_accounts
+from billing_assets.domain.accounts import accounts_sha256
+from billing_assets.domain.listed_accounts import listed_accounts
 from billing_assets.domain.period_tables import AccountsToTrack
+from billing_assets.stores.accounts import ListReading
 from billing_assets.stores.parquet import ACCOUNT_COLUMNS
 
-DESCRIPTION = """The accounts that operations expect bills for, from the list in S3 (the app's item in DynamoDB is a
-cache).
+ACCOUNTS_TO_TRACK = dg.AssetKey("accounts_to_track")
 
-No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody.
+DESCRIPTION = """The accounts that operations expect bills for, from the list in S3. Where S3 has none that can be read,
+the app's cache in DynamoDB stands in for it, and a check says so.
+
+No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody. Its data
+version is the SHA-256 of what the list says: a list that is saved again unchanged changes nothing below.
 """
 
 
@@ -28,30 +34,41 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         description=DESCRIPTION,
         kinds={"s3", "parquet"},
         owners=["team:billing-data"],
-        code_version="1",
+        code_version="2",
+        # Beside check results Dagster takes no type from a MaterializeResult's parameter.
+        dagster_type=dg.PythonObjectDagsterType(AccountsToTrack),
+        check_specs=account_check_specs(ACCOUNTS_TO_TRACK),
         metadata={"dagster/column_schema": column_schema(ACCOUNT_COLUMNS)},
     )
-    def accounts_to_track(
-        context: dg.AssetExecutionContext, accounts: AccountsResource
-    ) -> dg.MaterializeResult[AccountsToTrack]:
+    def accounts_to_track(context: dg.AssetExecutionContext, accounts: AccountsResource) -> dg.MaterializeResult:
         read_at = dt.datetime.now(dt.UTC)
         with letters_to_failures(context):
-            text, size_bytes = accounts.read()
-            readable, faults = parse_accounts(text, where=accounts.uri)
-        context.log.info(f"{len(readable):,} accounts, {len(faults)} items that can't be read")
-        expected = [account for account in readable if account.is_tracked and account.is_ubi]
-        rows = [(a.property_id, a.account_number, a.vendor_name, a.is_ubi) for a in readable[:PREVIEW_ROWS]]
+            reading = accounts.read(read_at)
+        read = reading.accounts
+        context.log.info(f"{len(read.accounts):,} accounts, {len(read.unreadable):,} items that can't be read")
+        if reading.fallback:
+            context.log.warning(reading.fallback)
         return dg.MaterializeResult(
-            value=AccountsToTrack(read_at, readable),
-            metadata={
-                "dagster/row_count": len(readable),
-                "expected_accounts": len(expected),
-                "list_size_bytes": size_bytes,
-                "unreadable_items": len(faults),
-                "unreadable": markdown_table(("item", "found"), [(fault.index, fault.reason) for fault in faults]),
-                "preview": markdown_table(("property", "account", "vendor", "billed to residents"), rows),
-            },
-            data_version=dg.DataVersion(accounts_sha256(readable)),
+            value=AccountsToTrack(read_at, read.accounts),
+            metadata=_metadata(reading),
+            check_results=check_accounts(reading),
+            data_version=dg.DataVersion(accounts_sha256(read.accounts)),
         )
 
     return accounts_to_track
+
+
+def _metadata(reading: ListReading) -> Metadata:
+    read = reading.accounts
+    listed = listed_accounts(read.accounts)
+    rows = [(a.property_id, a.account_number, a.vendor_name, a.is_ubi) for a in read.accounts[:PREVIEW_ROWS]]
+    return {
+        "dagster/row_count": len(read.accounts),
+        "read_from": reading.where,
+        "list_size_bytes": reading.size_bytes,
+        "items": read.items,
+        "unreadable_items": len(read.unreadable),
+        "accounts": len(listed),
+        "expected_accounts": sum(account.is_expected for account in listed),
+        "preview": markdown_table(("property", "account", "vendor", "billed to residents"), rows),
+    }
