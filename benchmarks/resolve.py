@@ -71,7 +71,8 @@ def resolve_section(folder: Path, scale: Scale, on_run: Callable[[str], None]) -
     assert whole.runs[0].agreed == first[OURS].runs[0].agreed, "the app's flow and ours found different lines"
     section.parts.append(
         f"The app's flow is measured on {scale.app_objects} objects and multiplied. Run whole, once, at "
-        f"{scale.latencies[1] * 1000:.0f} ms, it took {seconds(whole.wall)} where the parts say {seconds(first[APP].wall)}. "
+        f"{scale.latencies[1] * 1000:.0f} ms, it took {seconds(whole.wall)} where the parts say "
+        f"{seconds(first[APP].wall)}. "
         "All competitors agree on every line that they found. polars and DuckDB can't make the hash: Python makes it "
         "for them; both hold all bytes in memory, fetched by obstore's event loop."
     )
@@ -148,9 +149,7 @@ def _table(title: str, series: dict[str, Series]) -> str:
     return f"**{title}**\n\n{table(headings, rows)}"
 
 
-def _ten_times(
-    section: Section, workloads: tuple[Workload, ...], scale: Scale, on_run: Callable[[str], None]
-) -> None:
+def _ten_times(section: Section, workloads: tuple[Workload, ...], scale: Scale, on_run: Callable[[str], None]) -> None:
     once, tenfold, large = workloads
     latency = 0.015
     with Server(once, [latency]) as a, Server(tenfold, [latency]) as b, Server(large, [latency]) as c:

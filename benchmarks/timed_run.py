@@ -106,9 +106,7 @@ def main() -> None:
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         create_dagster_cli()(["asset", "materialize", *sys.argv[1:]], standalone_mode=False)
-    watch.seconds["Dagster: run, events, checks, all else"] = (
-        time.perf_counter() - began - sum(watch.seconds.values())
-    )
+    watch.seconds["Dagster: run, events, checks, all else"] = time.perf_counter() - began - sum(watch.seconds.values())
     print(json.dumps(watch.seconds))
 
 

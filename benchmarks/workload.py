@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from billing_assets.local.sample.model import Line
-
 BUCKET = "jrk-analytics-billing"
 PERIOD = "2026-01"
 ASSIGNMENTS, OBJECTS = 10_275, 3_000
@@ -150,13 +148,15 @@ def _objects(size: Size, rng: Random) -> Iterator[tuple[str, bytes, list[dict[st
         records = []
         for position in sorted(rng.sample(range(count), assigned)):
             number += 1
-            records.append(_record(number, key, lines[position], position, hints.draw(), versions.draw()))
+            shown = {"right": position, "stale": position + 1, "far": 999}.get(hints.draw())
+            records.append(_record(number, key, line_hash(lines[position].fields, versions.draw()), shown))
+            records[-1]["amount"] = NumberText(lines[position].value_usd)
         body = "".join(json.dumps(line.fields) + "\n" for line in lines).encode()
         yield key, body, records
 
 
 def _lines_assigned(size: Size, rng: Random) -> list[int]:
-    """How many lines of each object are assigned: at least one, few mostly, and all of them together as many as asked."""
+    """How many lines of each object are assigned: one at least, few mostly, and in all as many as asked."""
     counts = [1] * size.objects
     left = size.assignments - size.objects
     weights = [rng.paretovariate(1.5) for _ in counts]
@@ -168,17 +168,15 @@ def _lines_assigned(size: Size, rng: Random) -> list[int]:
     return counts
 
 
-def _record(number: int, key: str, line: Line, position: int, hint: str, version: str) -> dict[str, Any]:
+def _record(number: int, key: str, stored_hash: str, hint: int | None) -> dict[str, Any]:
     record = {
         "assignment_id": f"ua-{number:07d}",
-        "line_hash": line_hash(line.fields, version),
+        "line_hash": stored_hash,
         "ubi_period": "01/2026",
         "s3_key": key,
         "bill_id": key.rsplit("/", 1)[-1],
-        "amount": NumberText(line.value_usd),
         "months": NumberText("1"),
         "assigned_by": f"reviewer-{number % 9}",
         "assigned_date": f"2026-02-{number % 28 + 1:02d}T09:{number % 60:02d}:00Z",
     }
-    shown = {"right": position, "stale": position + 1, "far": 999}.get(hint)
-    return record if shown is None else {**record, "line_index": NumberText(shown)}
+    return record if hint is None else {**record, "line_index": NumberText(hint)}

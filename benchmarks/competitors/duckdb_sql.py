@@ -56,7 +56,9 @@ def run(_: Task, state: tuple[S3Store, list[Wanted]]) -> list[tuple[Any, ...]]:
 
     by_event_loop(store, sorted({each.s3_key for each in assignments}), _IN_FLIGHT, use)
     with duckdb.connect() as connection:
-        columns = {name: [getattr(each, name) for each in assignments] for name in ("assignment_id", "s3_key", "line_hash")}
+        columns = {
+            name: [getattr(each, name) for each in assignments] for name in ("assignment_id", "s3_key", "line_hash")
+        }
         connection.register("wanted", pa.table(columns))
         connection.register("objects", pa.table({"s3_key": keys, "body": bodies}))
         connection.create_function("hashes_of", _hashes_of, ["VARCHAR"], "VARCHAR")

@@ -1,31 +1,31 @@
-"""(e) The floor, the other half: every line of every object decoded and hashed, by both versions, from memory."""
+"""(e) The floor, the other half: every line of every object hashed from memory, by the fastest way there is here."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from billing_assets.domain import fast_hash
+from billing_assets.domain.line_hash import line_hash
 
 if TYPE_CHECKING:
     from benchmarks.task import Task
 
-
-def prepare(task: Task) -> list[bytes]:
-    """The objects."""
-    return list(task.workload.objects().values())
+State = list[tuple[bytes, str]]
 
 
-def run(_: Task, bodies: list[bytes]) -> int:
-    """Hash their lines."""
-    hashed = 0
-    for body in bodies:
-        for text in body.split(b"\n"):
-            line = fast_hash.decode(text) if text else None
-            if line is not None and fast_hash.hashes(line) is not None:
-                hashed += 1
-    return hashed
+def prepare(task: Task) -> State:
+    """The lines, and what their hashes must be."""
+    texts = [text for body in task.workload.objects().values() for text in body.split(b"\n") if text]
+    return [(text, line_hash(json.loads(text), "v2")) for text in texts]
 
 
-def answers(_: Task, __: list[bytes], hashed: int) -> tuple[str, int, str]:
-    """How many."""
+def run(_: Task, lines: State) -> int:
+    """Hash them."""
+    return sum(fast_hash.matched(text, stored) is not None for text, stored in lines)
+
+
+def answers(_: Task, lines: State, hashed: int) -> tuple[str, int, str]:
+    """How many; all of them were right."""
+    assert hashed == len(lines)
     return "", hashed, f"{hashed:,} lines"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import boto3  # noqa: F401  # imported before the memory is taken, as by every competitor
-import obstore  # noqa: F401
+import obstore
 import obstore.auth.boto3
 import obstore.store  # noqa: F401
 import pyarrow.parquet  # noqa: F401
@@ -58,5 +58,3 @@ def answers(_: Task, state: State, rows: list[ResolvedLineItem]) -> tuple[str, i
         found.append((row.assignment.assignment_id, row.line.position, *fields))
     detail = f"waited {timed.fetch_seconds:.2f} s, hashed {timed.hash_seconds:.2f} s, {source.figures.requests:,} GETs"
     return agreed(found), len(found), detail
-
-
