@@ -5,14 +5,15 @@ Source: SPEC.md section 1.2. Finding the line is the business of `stage4`; judgi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from billing_assets.domain.json_text import NumberText, text_of
 from billing_assets.domain.money import MoneyError, exact_number, parse_money
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from decimal import Decimal  # noqa: TC004  # a Struct's annotations are read by its decoders only
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "property_id": ("EnrichedPropertyID", "Property ID"),
@@ -48,8 +49,7 @@ FLAGS: dict[str, tuple[str, ...]] = {
 _TRUE = frozenset({"1", "true", "yes"})
 
 
-@dataclass(frozen=True, slots=True)
-class LineItem:
+class LineItem(msgspec.Struct, frozen=True, gc=False):
     """One bill line; texts are trimmed, `""` where the line says nothing, and money texts are as written."""
 
     property_id: str
@@ -83,7 +83,7 @@ class LineItem:
         """Read a line that `json_text.decode_exactly` decoded."""
         texts: dict[str, Any] = {name: _first_text(line, fields) for name, fields in SPELLINGS.items()}
         flags: dict[str, Any] = {
-            name: any(_is_true(line.get(field)) for field in fields) for name, fields in FLAGS.items()
+            name: any(is_true(line.get(field)) for field in fields) for name, fields in FLAGS.items()
         }
         charge_field = "Current Amount" if flags["amount_overridden"] else "Line Item Charge"
         return cls(**texts, **flags, charge_usd=money_of(line.get(charge_field)))
@@ -116,7 +116,8 @@ def _first_text(line: dict[str, Any], fields: tuple[str, ...]) -> str:
     return ""
 
 
-def _is_true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
+    """Whether a flag is set: `true`, 1, and (any case, trimmed) `"1"`, `"true"`, `"yes"`."""
     if isinstance(value, NumberText):
         try:
             return exact_number(value) == 1

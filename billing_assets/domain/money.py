@@ -27,6 +27,8 @@ EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow])
 
 _DIGITS = r"(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)"
 _UNSIGNED = re.compile(rf"\$?{_DIGITS}", re.ASCII)
+_USUAL = re.compile(r"[0-9]{1,13}\.[0-9]{2}", re.ASCII)
+"""Most amounts, which need no further look."""
 _NEGATIVE = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
@@ -54,6 +56,8 @@ def parse_money(text: str) -> Decimal:
         >>> parse_money("$ 1,234.50 cr")
         Decimal('-1234.50')
     """
+    if _USUAL.fullmatch(text):
+        return Decimal(text) or ZERO
     bare = "".join(text.split())
     if match := _UNSIGNED.fullmatch(bare):
         return _checked(Decimal(match["digits"].replace(",", "")), text)
@@ -102,8 +106,8 @@ def share_in_cents(amount: Decimal, months: int = 1) -> Decimal:
         (Decimal('33.33'), Decimal('0.12'))
     """
     # An amount that is already whole cents is the usual case, and costs no fraction.
-    if months == 1 and amount.as_tuple().exponent >= -2:  # type: ignore[operator]  # finite by parse_money
-        return amount.quantize(CENT, context=EXACT) if amount else ZERO
+    if months == 1 and amount.same_quantum(CENT):
+        return amount or ZERO
     cents = round(Fraction(amount) * 100 / months)
     return Decimal(cents).scaleb(-2, context=EXACT)
 

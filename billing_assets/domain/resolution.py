@@ -148,14 +148,23 @@ class Resolution:
         self._faults: dict[str, ObjectFault] = {}
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
+        self._search_of_key: dict[str, FamilySearch] = {}
         for assignment in assignments:
-            family = ObjectFamily.of(assignment.s3_key)
-            self._searches.setdefault(family.identity, FamilySearch(family.name)).records.append(assignment)
+            self._search_of(assignment.s3_key).records.append(assignment)
 
     @property
     def searches(self) -> Iterable[FamilySearch]:
         """The families, in the order of their first record."""
         return self._searches.values()
+
+    def _search_of(self, key: str) -> FamilySearch:
+        """The search of a key's family, made when it is first asked for."""
+        search = self._search_of_key.get(key)
+        if search is None:
+            family = ObjectFamily.of(key)
+            search = self._searches.setdefault(family.identity, FamilySearch(family.name))
+            self._search_of_key[key] = search
+        return search
 
     def run(self, source: ObjectSource) -> None:
         """Read objects until every record is located; each object is fetched once."""
@@ -205,7 +214,7 @@ class Resolution:
         except UnreadableObjectError as error:
             self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
             return
-        self._searches[ObjectFamily.of(key).identity].read(key, lines)
+        self._search_of(key).read(key, lines)
         self.figures.lines_read += len(lines)
         self.figures.lines_passed_over += lines.passed_over
 

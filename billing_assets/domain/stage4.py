@@ -16,13 +16,18 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from billing_assets.domain import fast_hash
 from billing_assets.domain.json_text import decode_exactly
 from billing_assets.domain.line_hash import HashVersion, line_hash
 from billing_assets.domain.line_items import LineItem
+from billing_assets.domain.usual_lines import item_of, telling_fields, usual_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    from billing_assets.domain.usual_lines import UsualLine
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """A larger object (or one that unpacks to more) is no Stage 4 output, and is called unreadable."""
@@ -85,8 +90,7 @@ def _siblings(key: str, keys: list[str]) -> list[tuple[str, str]]:
     return [(of.timestamp, other) for of, other in families if of.name == own.name and of.timestamp is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedLine:
+class NamedLine(msgspec.Struct, frozen=True, gc=False):
     """A line that a stored hash names."""
 
     position: int
@@ -116,12 +120,17 @@ class NamedLine:
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_decoded", "_lines", "_passed_over")
+    __slots__ = ("_by_telling", "_hashed", "_lines", "_passed_over", "_told", "_unusual", "_usual")
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
         self._passed_over: set[int] = set()
-        self._decoded: dict[int, fast_hash.Decoded | None] = {}
+        self._usual: dict[int, UsualLine | None] = {}
+        self._hashed: dict[int, fast_hash.Hashes | None] = {}
+        # The first lines, so many as have been looked at, by fields that tell most of them apart.
+        self._told = 0
+        self._by_telling: dict[tuple[Any, Any], list[int]] = {}
+        self._unusual: list[int] = []
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -137,18 +146,22 @@ class StageFourObject:
         The hinted line is hashed first; a fast hash that differs proves nothing, so a None is to be confirmed by
         `named_by`, which gives the same slot.
         """
+        if hint is not None and 0 <= hint < len(self._lines):
+            match = fast_hash.matched(self._lines[hint], stored_hash)
+            if match is not None:
+                return self._named(hint, *match)
         for position in self._hint_first(hint):
-            decoded = self._fast(position)
-            hashes = None if decoded is None else fast_hash.hashes(decoded)
-            if decoded is None or hashes is None:
+            hashes = self._fast(position)
+            if hashes is None:
                 # Only the plain path can tell whether the hash names this line, which would come first.
                 return None
             if stored_hash in hashes:
-                item = self._item(position)
-                slot = hashes[1], self._equal_before(position, decoded, hashes[1])
-                version: HashVersion = "v1" if hashes[0] == stored_hash else "v2"
-                return None if item is None else NamedLine(position, slot, version, item)
+                return self._named(position, hashes[1], "v1" if hashes[0] == stored_hash else "v2")
         return None
+
+    def _named(self, position: int, v2: str, version: HashVersion) -> NamedLine | None:
+        item = self._item(position)
+        return None if item is None else NamedLine(position, (v2, self._equal_before(position, v2)), version, item)
 
     def named_by(self, stored_hashes: Collection[str]) -> dict[str, tuple[NamedLine, ...]]:
         """For each hash every line that it names, in order; hashed as the app does, without any shortcut."""
@@ -177,22 +190,27 @@ class StageFourObject:
         """The line at a position, as it stands in the object."""
         return self._lines[position]
 
-    def _equal_before(self, position: int, decoded: fast_hash.Decoded, v2: str) -> int:
+    def _equal_before(self, position: int, v2: str) -> int:
         """How many of the lines in front have the v2 hash of this one.
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
-        equal = 0
-        for other in range(position):
-            candidate = self._fast(other)
-            if candidate is None or fast_hash.may_be_equal(candidate, decoded):
-                equal += self._v2(other) == v2
-        return equal
+        for other in range(self._told, position):
+            usual = self._usual_at(other)
+            if usual is None:
+                self._unusual.append(other)
+            else:
+                self._by_telling.setdefault(telling_fields(usual), []).append(other)
+        self._told = max(self._told, position)
+        usual = self._usual_at(position)
+        candidates: Iterable[int] = range(position)
+        if usual is not None:
+            candidates = (*self._by_telling.get(telling_fields(usual), ()), *self._unusual)
+        return sum(self._v2(other) == v2 for other in candidates if other < position)
 
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
-        decoded = self._fast(position)
-        fast = None if decoded is None else fast_hash.hashes(decoded)
+        fast = self._fast(position)
         if fast is not None:
             return fast[1]
         try:
@@ -200,10 +218,15 @@ class StageFourObject:
         except (ValueError, RecursionError):
             return ""
 
-    def _fast(self, position: int) -> fast_hash.Decoded | None:
-        if position not in self._decoded:
-            self._decoded[position] = fast_hash.decode(self._lines[position])
-        return self._decoded[position]
+    def _fast(self, position: int) -> fast_hash.Hashes | None:
+        if position not in self._hashed:
+            self._hashed[position] = fast_hash.hashes(self._lines[position])
+        return self._hashed[position]
+
+    def _usual_at(self, position: int) -> UsualLine | None:
+        if position not in self._usual:
+            self._usual[position] = usual_line(self._lines[position])
+        return self._usual[position]
 
     def _hint_first(self, hint: int | None) -> Iterator[int]:
         count = len(self._lines)
@@ -220,6 +243,9 @@ class StageFourObject:
             return None
 
     def _item(self, position: int) -> LineItem | None:
+        usual = self._usual_at(position)
+        if usual is not None:
+            return item_of(usual)
         try:
             return LineItem.from_line(decode_exactly(self._lines[position].decode()))
         except RecursionError:

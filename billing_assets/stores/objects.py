@@ -178,7 +178,8 @@ class StageFourObjects:
         try:
             response = obstore.get(self._fast_store(), key)
             body = response.bytes().to_bytes()
-            return body if len(body) == response.meta["size"] else None
+            # Its `meta` would say the same, and parse the date for it.
+            return body if len(body) == response.range[1] else None
         except (FileNotFoundError, ValueError):
             # The bucket itself may be what is missing, or the key unknown to obstore; boto3 tells them apart.
             return None

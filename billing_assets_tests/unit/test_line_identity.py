@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -62,10 +63,17 @@ def test_a_rewrite_makes_another_line() -> None:
 
 def test_one_field_is_no_line_for_the_shortcut() -> None:
     """What the shortcut can't hash is left to the plain way."""
-    assert fast_hash.decode(b'{"Status": NaN}') is None
-    assert fast_hash.hashes({"a": 1}) is None
-    line = {"a": 1, "Status": 2}
-    assert fast_hash.hashes(json.loads(json.dumps(line))) == (v1(line), v2(line))
+    for text in (b'{"a": 1, "b": NaN}', b'{"a": 1}', b"[1, 2]", b'{"a": 1, "b": ' + b"[" * 300 + b"]" * 300 + b"}"):
+        assert fast_hash.hashes(text) is None
+        assert fast_hash.matched(text, "") is None
+    digits = b'{"a": 1, "b": ' + b"9" * 4301 + b"}"
+    assert fast_hash.hashes(digits) is None
+    assert fast_hash.matched(digits, hashlib.sha256(digits).hexdigest()) is None
+    line = {"a": 1, "b": 2, "Status": 2}
+    text = json.dumps(line).encode()
+    assert fast_hash.hashes(text) == (v1(line), v2(line))
+    assert fast_hash.matched(text, v1(line)) == (v2(line), "v1")
+    assert fast_hash.matched(text, v2(line)) == (v2(line), "v2")
 
 
 def test_a_line_that_the_shortcut_cannot_hash_is_overlooked_for_a_later_one() -> None:
