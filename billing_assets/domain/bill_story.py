@@ -150,17 +150,20 @@ def _standing(
     if not is_stored:
         return "Published; the period's resolved line items are not stored any more."
     made: Counter[tuple[str, Decimal | None]] = Counter((row.assignment.line_hash, row.billed_usd) for row in billable)
-    held: Counter[tuple[str, Decimal | None]] = Counter(
-        (line.line_hash, line.amount) for line in bill.source_line_items
-    )
+    lines = bill.source_line_items
+    held: Counter[tuple[str, Decimal | None]] = Counter((line.line_hash, line.amount) for line in lines)
     if made == held:
         return "Published, and equal to the stored rows."
     rows_usd = total(row.billed_usd for row in billable if row.billed_usd is not None)
     gone, new = (held - made).total(), (made - held).total()
     return (
         f"Published with ${plain(bill.utility_amount)}; the stored rows would bill ${plain(rows_usd)} "
-        f"({gone} published lines are gone or changed, {new} rows are new or changed)."
+        f"({_are(gone, 'published line')} gone or changed, {_are(new, 'row')} new or changed)."
     )
+
+
+def _are(number: int, what: str) -> str:
+    return f"{number:,} {what} is" if number == 1 else f"{number:,} {what}s are"
 
 
 def _decisions_on(evidence: Evidence, period: str, master_bill_id: str) -> Iterator[DecisionEvidence]:

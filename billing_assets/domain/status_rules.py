@@ -19,8 +19,8 @@ _RULES: dict[tuple[Status, str], str] = {
     "invalid and bills nothing.",
     (Status.INVALID, MISSING_S3_KEY): "A record whose `s3_key` is absent or blank says in no object where its line is, "
     "so it is invalid and bills nothing.",
-    (Status.INVALID, BAD_MONTHS): "`months` must be a whole number of 1 or more, else nobody knows the share, so the "
-    "record is invalid and bills nothing.",
+    (Status.INVALID, BAD_MONTHS): "A record's `months` must be a whole number of 1 or more, else nobody knows the "
+    "share, so it is invalid and bills nothing.",
     (Status.INVALID, BAD_AMOUNT): "An `amount` that is there must be readable money; it is never guessed from the "
     "line, so the record is invalid and bills nothing.",
     (Status.UNRESOLVED, OBJECT_MISSING): "The record's object is gone, and no object of its family with the same or a "

@@ -6,7 +6,7 @@ differs from deployment to deployment.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from billing_assets.domain.assignments import Assignment
 from billing_assets.stores.aws_errors import as_billing_error
@@ -14,7 +14,7 @@ from billing_assets.stores.dynamodb import SentRecord
 from billing_assets.stores.retrying import Backoff, retried
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -58,5 +58,9 @@ def archived_records(dynamodb: DynamoDBClient, table: str, line_hashes: Collecti
                 ExpressionAttributeValues=names,
                 ConsistentRead=True,
             )
-            found += [Assignment.from_record(SentRecord(dict(item))) for page in pages for item in page["Items"]]
+            found += [Assignment.from_record(_sent(item)) for page in pages for item in page["Items"]]
     return sorted(found, key=lambda record: record.order)
+
+
+def _sent(item: Mapping[str, Any]) -> SentRecord:
+    return SentRecord(dict(item))
