@@ -5,15 +5,15 @@ import datetime as dt
 import dagster as dg
 
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, column_schema, markdown_table
+from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, column_schema, markdown_table, page
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
 from billing_assets.domain.accounts import accounts_sha256, parse_accounts
 from billing_assets.domain.period_tables import AccountsToTrack
 from billing_assets.stores.parquet import ACCOUNT_COLUMNS
 
-DESCRIPTION = """The accounts that operations expect bills for, from the list in S3 (the app's item in DynamoDB is a
-cache).
+DESCRIPTION = """**One row is one account** that operations expect bills for, from the list in S3 (the app's item in
+DynamoDB is a cache).
 
 No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody.
 """
@@ -29,7 +29,8 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         owners=["team:billing-data"],
         code_version="1",
-        metadata={"dagster/column_schema": column_schema(ACCOUNT_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(column_schema(ACCOUNT_COLUMNS)),
     )
     def accounts_to_track(
         context: dg.AssetExecutionContext, accounts: AccountsResource
