@@ -68,7 +68,7 @@ def _print_row(row: RowStory, out: Console, *, several: bool) -> None:
     _heading(out, f"{amount}{line_hash} in {row.period}", status=row.status)
     out.print(facts([*_why(row), *_assignment(row), *_place(row), *_line(row), *_outcome(row)]))
     if row.rivals:
-        rivals = table_of("rival assignment", "assigned", "status", ">position", ">amount", "why")
+        rivals = table_of("rival", ">assigned", "status", ">position", ">amount", "why")
         for rival in row.rivals:
             who = ", ".join(filter(None, (rival.assignment_id, rival.assigned_by))) or "not told"
             same = str(rival.position) if rival.same_line else f"{rival.position}, equal"
@@ -78,7 +78,7 @@ def _print_row(row: RowStory, out: Console, *, several: bool) -> None:
                 _status(rival.status),
                 same,
                 dollars(rival.billed_usd),
-                safe(rival.why or "was given an equal charge"),
+                safe(rival.why or "was given a charge, too"),
             )
         out.print(rivals)
     if row.other_shares:
@@ -149,7 +149,8 @@ def _line(row: RowStory) -> list[tuple[str, str]]:
 
 def _outcome(row: RowStory) -> list[tuple[str, str]]:
     since = [("archived", "a record of it stands in the archive now")] if row.archived_since else []
-    return [("bill", row.master_bill_id), ("published", row.standing), *since]
+    outside = " (not in it)" if row.master_bill_id and row.ordinal is None else ""
+    return [("bill", f"{row.master_bill_id}{outside}"), ("published", row.standing), *since]
 
 
 def _print_account(story: Story, out: Console) -> None:
@@ -203,9 +204,9 @@ def _print_runs(story: Story, out: Console) -> None:
     for run in story.runs:
         status = run.status.lower() or "not kept by this instance"
         verdict = f"; {run.verdict}" if run.verdict else ""
-        made = ", ".join(run.assets) or "made nothing"
-        when = moment(run.at_utc)
-        out.print(safe(f"{run.period}  {when}  {status}{verdict}" + (f": {made}" if run.status else "")))
+        out.print(safe(f"  {run.period}  {moment(run.at_utc)}  {status}{verdict}"))
+        if run.status:
+            out.print(safe(f"  made {', '.join(run.assets) or 'nothing'}"))
         # One piece, so that a terminal makes it a link and a person can copy it.
         out.print(Text(f"  {run.link}", style="underline" if out.is_terminal else ""), soft_wrap=True)
 

@@ -41,16 +41,19 @@ def rivals_of(row: ResolvedLineItem, rows: Iterable[ResolvedLineItem]) -> list[R
     return sorted(rivals, key=_winners_first)
 
 
-def why_first(winner: ResolvedLineItem, loser: ResolvedLineItem) -> str:
+def why_first(winner: ResolvedLineItem, loser: ResolvedLineItem, *, named: str = "it") -> str:
     """The first criterion by which one record comes before another, as a clause.
 
     Args:
         winner: The row that was given the line.
         loser: The row that was left without one.
+        named: What the winner is called.
     """
+    own = "its" if named == "it" else f"{named}'s"
     if _hint_is_right(winner) and not _hint_is_right(loser):
-        return f"its `line_index` {winner.assignment.line_index} is where the line stands, the other's isn't"
-    return _by_precedence(winner.assignment, loser.assignment) or "it was given another of the equal charges"
+        return f"{own} `line_index` {winner.assignment.line_index} is where the line stands, the other's isn't"
+    told = _by_precedence(winner.assignment, loser.assignment, named, own)
+    return told or f"{named} was given another of the equal charges"
 
 
 def _compete(row: ResolvedLineItem, other: ResolvedLineItem) -> bool:
@@ -71,28 +74,23 @@ def _why(row: ResolvedLineItem, other: ResolvedLineItem) -> str:
     is_lost, other_is_lost = (each.status is Status.DUPLICATE for each in (row, other))
     if is_lost == other_is_lost:
         return ""
-    return f"won: {why_first(other, row)}" if is_lost else f"lost: {why_first(row, other)}"
+    return f"won: {why_first(other, row)}" if is_lost else f"lost: {why_first(row, other, named='this one')}"
 
 
 def _hint_is_right(row: ResolvedLineItem) -> bool:
     return row.line is not None and row.line.position == row.assignment.line_index
 
 
-def _by_precedence(winner: Assignment, loser: Assignment) -> str:
+def _by_precedence(winner: Assignment, loser: Assignment, named: str, own: str) -> str:
     if (winner.amount is None) != (loser.amount is None):
-        return "it has an amount of its own, the other hasn't" if winner.amount is not None else ""
+        return f"{named} has an amount of its own, the other hasn't" if winner.amount is not None else ""
     if winner.assigned_date != loser.assigned_date:
-        is_later = winner.assigned_date > loser.assigned_date
-        return f"it was assigned later ({_date(winner)}, not {_date(loser)})" if is_later else ""
+        return f"{named} was assigned later" if winner.assigned_date > loser.assigned_date else ""
     for name in ("assignment_id", "s3_key"):
         ours, theirs = getattr(winner, name), getattr(loser, name)
         if ours != theirs:
-            return f"its `{name}` is the smaller one, all else being equal" if ours < theirs else ""
-    return "its `line_index` is the smaller one, all else being equal"
-
-
-def _date(record: Assignment) -> str:
-    return record.assigned_date or "no date"
+            return f"{own} `{name}` is the smaller one, all else being equal" if ours < theirs else ""
+    return f"{own} `line_index` is the smaller one, all else being equal"
 
 
 def _winners_first(rival: Rival) -> tuple[bool, int, tuple[object, ...]]:

@@ -98,11 +98,12 @@ def _events(rows: Iterable[RowStory], bills: list[BillStory]) -> Iterator[Event]
         if row.assignment is not None:
             yield _assigned(row.assignment)
         if row.read_at_utc is not None:
+            named = row.assignment.assignment_id if row.assignment is not None else ""
             yield Event(
                 at_utc=_at(row.read_at_utc),
                 what=f"{row.period} read",
                 by="ubi_assignments",
-                detail=f"the assignment is {row.status}{f', {row.reason}' if row.reason else ''}",
+                detail=f"{named or 'the assignment'} is {row.status}{f', {row.reason}' if row.reason else ''}",
             )
     for bill in bills:
         yield from _events_of_bill(bill, f"{bill.master_bill_id}, " if len(bills) > 1 else "")
@@ -133,11 +134,12 @@ def _events_of_bill(bill: BillStory, named: str) -> Iterator[Event]:
 def _assigned(record: AssignmentTold) -> Event:
     months = f", 1 of {record.months} months" if record.months > 1 else ""
     amount = f"${record.amount_text}" if record.amount_text else "no amount of its own"
+    named = f"{record.assignment_id} " if record.assignment_id else ""
     return Event(
         at_utc=_text_at(record.assigned_date) or "no date",
         what="assigned",
         by=record.assigned_by or "not told",
-        detail=f"to {record.ubi_period}: {amount}{months}",
+        detail=f"{named}to {record.ubi_period}: {amount}{months}",
     )
 
 

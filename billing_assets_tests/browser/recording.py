@@ -1,18 +1,20 @@
-"""docs/recordings/explain.txt: what a terminal shows of `billing-assets explain`, of three kinds, after a demo.
+"""docs/recordings/explain.txt: what a terminal shows of `billing-assets explain`, of its three kinds, after a demo.
 
 Run it from the project's folder:
 
     python -m billing_assets_tests.browser.recording
 
-It makes a demo of its own in a temporary folder (or uses `--home` of one that was made), picks a relocated line, a
-duplicate and an account with several lines from the sample's own oracle, and names no path of this machine.
+It makes a demo of its own in a temporary folder (or uses `--home` of one that was made), picks a relocated
+line, a duplicate, a bill and an account from the sample's own oracle, and names no path of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +33,16 @@ _STACK = (".billing", "stack")
 def subjects() -> Iterator[tuple[str, tuple[str, ...]]]:
     """What is explained, and why it is worth a look; chosen by the oracle, so that it stays the same."""
     sample = generate(last_period=SCALE[3], scale=float(SCALE[1]))
+    bills = Counter(fate.master_bill_id for fate in sample.expected)
     billed = _first(sample, lambda fate: fate.relocated and fate.status == "billable")
     yield "A billed line, found under a newer timestamp than it was assigned in.", (_hash_of(sample, billed)[:12],)
     lost = _first(sample, lambda fate: fate.status == "duplicate")
     yield "A line that two records bill: one of them is a duplicate.", (_hash_of(sample, lost)[:12],)
-    yield "A master bill.", (f"{billed.master_bill_id}",)
+    several = _first(sample, lambda fate: bills[fate.master_bill_id] > 2 and f"{fate.found_key}".endswith("l"))
+    yield "A master bill.", (f"{several.master_bill_id}",)
+    lines = [line for line in sample.objects[f"{several.found_key}"].splitlines() if line.strip()]
+    line = json.loads(lines[several.found_index or 0])
+    yield "An account in a period.", (f"{several.partition}", "--account", line["Account Number"])
 
 
 def record(home: Home) -> str:
