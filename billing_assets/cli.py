@@ -164,6 +164,46 @@ def doctor(  # noqa: PLR0913  # one option for each way to look
         raise typer.Exit(run_doctor(as_json=as_json, read_only=read_only, is_stack=stack is not None))
 
 
+@app.command()
+def explain(
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="BILL|HASH|PERIOD", help="A master_bill_id, a line hash or 8 digits of it, a month."),
+    ],
+    account_number: Annotated[str, typer.Argument(metavar="[ACCOUNT]", help="With a month: an account number.")] = "",
+    *,
+    account: Annotated[str, typer.Option(metavar="NUMBER", help="The same as an option.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, numbers exact.")] = False,
+    stack: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Read the embedded stack in this folder instead of AWS.")
+    ] = None,
+) -> None:
+    """Tell the whole story of a dollar: assignment, line, rule, bill, export and runs, from what is stored.
+
+    \b
+    Examples:
+      billing-assets explain 'P001|WATER|Water|01/2025|01/2025'
+      billing-assets explain 3fa4c9d2e1b0
+      billing-assets explain 2025-01 --account 1234567
+      billing-assets explain 3fa4c9d2e1b0 --json
+      billing-assets explain 3fa4c9d2e1b0 --stack .billing/stack     (after `make demo`)
+    """  # noqa: D301  # the backspace keeps the lines apart
+    from billing_assets.domain.subjects import SubjectError, parse_subject  # noqa: PLC0415  # only here
+
+    if account and account_number and account != account_number:
+        raise typer.BadParameter(f"one account, not {account_number!r} and {account!r}")
+    try:
+        wanted = parse_subject(subject, account or account_number)
+    except SubjectError as error:
+        raise typer.BadParameter(str(error)) from None
+    from billing_assets.commands import bills as reading  # noqa: PLC0415  # imports the stores
+    from billing_assets.commands import explain as explaining  # noqa: PLC0415  # the same
+    from billing_assets.commands import explain_printed as printed  # noqa: PLC0415  # imports rich
+
+    with reading.stores_of(stack):
+        printed.show_story(explaining.explain(wanted), as_json=as_json)
+
+
 def main() -> None:
     """Run a command; an error of ours is a letter on stderr and exit code 1, never a traceback."""
     try:

@@ -116,6 +116,12 @@ def _storage(text: str) -> str:
     raise ValueError("is neither a folder nor s3://bucket/prefix")
 
 
+def _url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s@]+", text):
+        raise ValueError("is no http:// or https:// address without credentials")
+    return text.rstrip("/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the pipeline is told from outside; every field has a default that works."""
@@ -196,6 +202,7 @@ class Settings:
         "seconds for which throttling, 5xx and broken connections are retried",
         _whole_from(1),
     )
+    ui_url: str = _variable("BILLING_UI_URL", "", "where people open the Dagster UI, for links", _url)
     variables_set: frozenset[str] = frozenset()
     """Which of the Snowflake variables are set; their values are never read."""
 

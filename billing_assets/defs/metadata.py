@@ -14,8 +14,13 @@ from billing_assets.stores.columns import Column
 
 _TYPES = {"text": "string", "whole": "int", "flag": "bool", "cents": "decimal(18,2)"}
 PREVIEW_ROWS = 10
+_HASH_DIGITS = 12
+"""So many tell a line from all others, and are short enough to type."""
 _BAR_BLOCKS = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+
+WRITES = "billing/writes"
+"""Tag of every asset: what materializing it changes."""
 
 Metadata = dict[str, Any]
 """Figures by name; Dagster turns plain values into its own."""
@@ -26,6 +31,24 @@ def column_schema(columns: Iterable[Column]) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(c.name, _TYPES[c.kind], description=c.meaning) for c in columns])
 
 
+def page(columns: dg.TableSchema, *, explain: str = "", runbook: Sequence[str] = ()) -> Metadata:
+    """What an asset's page shows of its definition: columns, what to type for a row's story, what to read at 3 a.m.
+
+    Args:
+        columns: Of a row.
+        explain: What names a row to `billing-assets explain`.
+        runbook: The sections of docs/runbook.md that speak of the asset.
+    """
+    shown: Metadata = {"dagster/column_schema": columns}
+    if explain:
+        shown["explain_a_row"] = dg.MetadataValue.md(
+            f"`billing-assets explain {explain}`: docs/operations.md, *Explain*"
+        )
+    if runbook:
+        shown["runbook"] = dg.MetadataValue.md("docs/runbook.md: " + "; ".join(f"*{section}*" for section in runbook))
+    return shown
+
+
 def dollars(amount: Decimal) -> dg.MetadataValue:
     """Exact dollars as text: a float would show cents that nobody was billed."""
     return dg.MetadataValue.text(plain(amount))
@@ -34,6 +57,19 @@ def dollars(amount: Decimal) -> dg.MetadataValue:
 def plotted_dollars(amount: Decimal) -> dg.MetadataValue:
     """Dollars for the asset's plot only, where a float does no harm."""
     return dg.MetadataValue.float(float(amount))
+
+
+def explain_command(subject: str) -> str:
+    """What to type for the whole story of a line hash or a bill, as a cell; `""` for a record without a hash.
+
+    Example:
+        >>> explain_command("3fa4c9d2e1b0a1"), explain_command("P|WTR||01/2025|01/2025"), explain_command("")
+        ('`billing-assets explain 3fa4c9d2e1b0`', "`billing-assets explain 'P|WTR||01/2025|01/2025'`", '')
+    """
+    if not subject:
+        return ""
+    named = f"'{subject}'" if "|" in subject else subject[:_HASH_DIGITS]
+    return f"`billing-assets explain {named}`"
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MetadataValue:

@@ -4,6 +4,7 @@ Importing dagster-snowflake takes seconds, which every code server and step proc
 and 18). Credentials are given by the names of their variables, so that no secret stands in configuration or events.
 """
 
+import contextlib
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -87,6 +88,28 @@ class SnowflakeExportResource(dg.ConfigurableResource):
         resource = SnowflakeResource(**login.connection_settings())
         connection: AbstractContextManager[Any] = resource.get_connection()
         return connection
+
+    def connect_to_look(self, seconds: int) -> AbstractContextManager[Any]:
+        """A new connection for a person who waits, by the driver itself: dagster-snowflake takes seconds to import.
+
+        Args:
+            seconds: For which the login, and then each answer, is waited for.
+
+        Raises:
+            ConfigurationError: A setting is missing, or the key can't be used.
+            AccessDeniedError: AWS denies the secret.
+        """
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  # vendor, imported when used
+        from snowflake.connector import connect  # noqa: PLC0415  # takes a second to import
+
+        settings = self.complete().connection_settings()
+        settings |= settings.pop("additional_snowflake_connection_args")
+        if key := settings.pop("private_key", None):
+            settings["private_key"] = serialization.load_pem_private_key(key.encode(), None).private_bytes(
+                serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        settings |= {"login_timeout": seconds, "network_timeout": seconds}
+        return contextlib.nullcontext(connect(**settings))
 
     def connection_settings(self) -> dict[str, Any]:
         """What dagster-snowflake is given; holds secrets."""

@@ -5,6 +5,14 @@ Never written by us, but for the combined list of master bills, which we derive 
 
 import dagster as dg
 
+from billing_assets.defs.columns import (
+    ACCOUNT_ITEMS,
+    ACCOUNTS_ITEM,
+    ASSIGNMENT_RECORDS,
+    BILLS_JSON,
+    STAGE4_LINES,
+)
+from billing_assets.defs.metadata import WRITES, page
 from billing_assets.settings import Settings
 
 GROUP = "bill_review_app"
@@ -20,14 +28,15 @@ OWNERS = ["team:bill-review"]
 def build_sources(settings: Settings) -> list[dg.AssetSpec]:
     """What the pipeline reads, and the list that the app reads: an external asset for each store of the app."""
 
-    def spec(key: dg.AssetKey, uri: str, kinds: set[str], description: str) -> dg.AssetSpec:
+    def spec(key: dg.AssetKey, uri: str, kinds: set[str], description: str, columns: dg.TableSchema) -> dg.AssetSpec:
         return dg.AssetSpec(
             key,
             description=f"{description}\n\nStands at `{uri}`. Written by the Bill Review app; this project only reads.",
             group_name=GROUP,
             kinds=kinds,
             owners=OWNERS,
-            metadata={"uri": uri},
+            tags={WRITES: "nothing"},
+            metadata={"uri": uri, **page(columns)},
         )
 
     bucket = f"s3://{settings.bucket}"
@@ -36,41 +45,54 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             ASSIGNMENTS_TABLE,
             f"dynamodb://{settings.assignments_table}",
             {"dynamodb"},
-            "Every bill line that people assigned to a UBI period: one record is one share of one line.",
+            "**One record is one assignment**: one share of one bill line, billed to one UBI period.",
+            ASSIGNMENT_RECORDS,
         ),
         spec(
             ARCHIVED_TABLE,
             f"dynamodb://{settings.archived_table}",
             {"dynamodb"},
-            "Assignments archived or completed by the app. Never billed from here.",
+            "**One record is one assignment** that the app has archived or completed. Never billed from here.",
+            ASSIGNMENT_RECORDS,
         ),
         spec(
             STAGE4_OBJECTS,
             f"{bucket}/{settings.stage4_prefix}",
             {"s3", "json"},
-            "Parsed bills, one JSON object a line. A file is rewritten under a newer timestamp.",
+            "**One JSON object is one bill line**, one to a line. A file is rewritten under a newer timestamp.",
+            STAGE4_LINES,
         ),
         spec(
             ACCOUNTS_OBJECT,
             f"{bucket}/{settings.accounts_key}",
             {"s3", "json"},
-            "The accounts to track, primary. They feed the completion checks and never the billing.",
+            "**One item is one account to track**; the primary list. It feeds completion, never the billing.",
+            ACCOUNT_ITEMS,
         ),
         spec(
             ACCOUNTS_CACHE,
             f"dynamodb://{settings.config_table}/CONFIG#accounts-to-track",
             {"dynamodb"},
-            "An optional cache of the accounts to track, limited to 409,600 bytes.",
+            "**One item is the whole list** of accounts to track: an optional cache, limited to 409,600 bytes.",
+            ACCOUNTS_ITEM,
         ),
         dg.AssetSpec(
             COMBINED_LIST,
-            description="All periods' master bills in one JSON list, which the Bill Review app and its users read and "
-            f"edit.\n\nStands at `{bucket}/{settings.master_bills_key}`. Derived from the period objects by every run "
-            "of `master_bills_json`; the job `republish` derives it again.",
+            description="**One entry is one master bill**: all periods' bills in one JSON list, which the Bill Review "
+            f"app and its users read and edit.\n\nStands at `{bucket}/{settings.master_bills_key}`. Derived from the "
+            "period objects by every run of `master_bills_json`; the job `republish` derives it again.",
             deps=["master_bills_json"],
             group_name=GROUP,
             kinds={"s3", "json"},
             owners=OWNERS,
-            metadata={"uri": f"{bucket}/{settings.master_bills_key}"},
+            tags={WRITES: "nothing"},
+            metadata={
+                "uri": f"{bucket}/{settings.master_bills_key}",
+                **page(
+                    BILLS_JSON,
+                    explain="'MASTER_BILL_ID'",
+                    runbook=("combined_list_equals_the_period_objects failed: the combined list differs",),
+                ),
+            },
         ),
     ]

@@ -140,6 +140,13 @@ def worst_objects(rows: Iterable[ResolvedLineItem], most: int) -> list[tuple[str
     return [(*identity, count, plain(dollars[identity])) for identity, count in worst]
 
 
+def dearest_unbilled(rows: Iterable[ResolvedLineItem], most: int) -> list[ResolvedLineItem]:
+    """The unbilled rows of the most absolute dollars, dearest first; those without a readable amount come last."""
+    unbilled = [row for row in rows if row.status in UNBILLED]
+    dollars = {id(row): ZERO if row.billed_usd is None else row.billed_usd.copy_abs() for row in unbilled}
+    return sorted(unbilled, key=lambda row: (-dollars[id(row)], row.assignment.order))[:most]
+
+
 def rounding_difference_usd(rows: Iterable[ResolvedLineItem]) -> Decimal:
     """What rounding to cents took from the billable rows' exact amounts (positive) or gave to them."""
     differences = (

@@ -24,6 +24,12 @@ class Home:
     environment: dict[str, str]
     first_output: str
 
+    @classmethod
+    def of(cls, folder: Path) -> Home:
+        """A folder that has them, in a shell without our variables."""
+        ours = ("DAGSTER_", "BILLING_")
+        return cls(folder, {name: value for name, value in os.environ.items() if not name.startswith(ours)}, "")
+
     @property
     def state(self) -> Path:
         """The embedded stack's state."""
@@ -49,11 +55,14 @@ class Home:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """After the first demo."""
-    folder = tmp_path_factory.mktemp("home")
+    return demo_home(tmp_path_factory.mktemp("home"))
+
+
+def demo_home(folder: Path) -> Home:
+    """Run a demo in an empty folder."""
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(PROJECT / name, folder / name)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_", "BILLING_"))}
-    fresh = Home(folder, environment, "")
+    fresh = Home.of(folder)
     first = fresh.run("demo", *SCALE)
     assert first.returncode == 0, first.stdout + first.stderr
-    return Home(folder, environment, first.stdout)
+    return Home(folder, fresh.environment, first.stdout)

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,16 +16,14 @@ from billing_assets.settings import Settings
 from billing_assets.stores.aws import AwsClients
 from billing_assets.stores.publication import MasterBillLocation, published_periods, read_published
 from billing_assets_tests.browser.conftest import PROJECT
+from billing_assets_tests.browser.serving import CHROMIUM, CHROMIUM_ARGUMENTS, dev, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from playwright.sync_api import Page
 
     from billing_assets.domain.master_bills import MasterBill
     from billing_assets_tests.browser.conftest import Home
 
-CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = os.environ.get("BILLING_ASSETS_SCREENSHOTS")
 """Set to write the pictures of docs/images."""
 
@@ -86,59 +78,14 @@ def test_a_busy_port_is_named(home: Home) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _until(happens: Callable[[], bool], *, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-
-
-@contextmanager
-def _dev(home: Home) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=5) as answer:  # noqa: S310  # our own
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    log = home.folder / "dev.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            home.command("dev", "--port", str(port)),
-            cwd=home.folder,
-            env=home.environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            _until(answers, seconds=90, what=f"the UI did not come up:\n{log.read_text()}")
-            yield url, process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait(60)
-
-
 def test_ctrl_c_leaves_no_process(home: Home) -> None:
     """Webserver, daemon, code servers and both emulators end with `dev`."""
-    with _dev(home) as (_, process):
+    with dev(home) as (_, process):
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= 4
         process.send_signal(signal.SIGINT)
         process.wait(60)
-        _until(lambda: not any(_lives(member) for member in family), seconds=10, what="a process is left")
+        until(lambda: not any(_lives(member) for member in family), seconds=10, what="a process is left")
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -153,10 +100,10 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
     """A real browser sees the assets of the chain, materialized for fourteen periods."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only where there is a browser
 
-    with _dev(home) as (url, _), sync_playwright() as playwright:
+    with dev(home) as (url, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+            args=CHROMIUM_ARGUMENTS,
         )
         page = browser.new_page(viewport={"width": 1900, "height": 800})
         page.goto(f"{url}/locations/billing_assets/asset-groups/master_bills")

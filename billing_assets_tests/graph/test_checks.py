@@ -132,7 +132,8 @@ def test_a_line_assigned_twice_is_told_without_the_other_record(planted: Callabl
     assert check.metadata["amounts_differ"].value == 1
     row = _text(check, "side_by_side").splitlines()[-1]
     assert row == (
-        f"| {v2(line)[:12]} | {KEY} | a0, 2025-01-02, ann | 10.00 | a1, 2025-01-01, bob | 9.50 | yes | 9.50 |"
+        f"| {v2(line)[:12]} | {KEY} | a0, 2025-01-02, ann | 10.00 | a1, 2025-01-01, bob | 9.50 | yes | 9.50 "
+        f"| `billing-assets explain {v2(line)[:12]}` |"
     )
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
 from billing_assets.definitions import build_definitions
+from billing_assets.defs.metadata import WRITES
+from billing_assets.domain.master_bills import MasterBill
 from billing_assets.settings import Settings
+from billing_assets.stores.snowflake.tables import BILLS, PERIODS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROJECT = Path(__file__).parents[2]
 CHAIN = ["ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"]
@@ -36,6 +44,13 @@ def graph() -> dg.AssetGraph:
 
 def _node(graph: dg.AssetGraph, name: str) -> dg.AssetNode:
     return graph.get(dg.AssetKey(name))
+
+
+def _columns(graph: dg.AssetGraph, key: dg.AssetKey) -> Sequence[dg.TableColumn]:
+    schema = graph.get(key).metadata["dagster/column_schema"]
+    schema = schema.value if isinstance(schema, dg.MetadataValue) else schema
+    assert isinstance(schema, dg.TableSchema), key
+    return schema.columns
 
 
 def test_loading_needs_no_variable_opens_no_connection_and_imports_no_vendor() -> None:
@@ -107,3 +122,50 @@ def test_no_secret_stands_in_the_configuration() -> None:
     assert "s3cret-sentinel" not in repr(definitions)
     assert definitions.resources is not None
     assert "s3cret-sentinel" not in repr(definitions.resources["snowflake"])
+
+
+def test_every_asset_says_what_a_row_is_and_lists_its_columns(graph: dg.AssetGraph) -> None:
+    """The first sentence of each description is about one row, and each column has a type and a meaning."""
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        sentence = (node.description or "").partition(". ")[0]
+        assert re.search(r"\b(one|every)\b", sentence, re.IGNORECASE), key
+        assert _columns(graph, key), key
+        assert all(column.type and column.description for column in _columns(graph, key)), key
+
+
+def test_nobody_knows_what_materializing_changes(graph: dg.AssetGraph) -> None:
+    """The assets of the chain say in a tag what a run of theirs writes."""
+    tags = [_node(graph, name).tags[WRITES] for name in CHAIN]
+    assert tags == ["intermediate", "intermediate", "published_bills", "snowflake"]
+
+
+def test_columns_are_shown_that_are_not_written(graph: dg.AssetGraph) -> None:
+    """The pages of bills and exports list exactly the fields and columns that are published and exported."""
+    written = {
+        dg.AssetKey("master_bills_json"): MasterBill.__struct_fields__,
+        dg.AssetKey("snowflake_master_bills"): BILLS.names,
+        dg.AssetKey(["snowflake", "MASTER_BILL_PERIODS"]): PERIODS.names,
+    }
+    for key, names in written.items():
+        assert [column.name for column in _columns(graph, key)] == list(names), key
+
+
+def test_the_runbook_has_every_section_that_a_page_names(graph: dg.AssetGraph) -> None:
+    """Whoever follows a page's link to docs/runbook.md finds the section."""
+    text = (PROJECT / "docs" / "runbook.md").read_text()
+    titles = {line.removeprefix("## ").replace("`", "") for line in text.splitlines() if line.startswith("## ")}
+    for key in graph.get_all_asset_keys():
+        if "runbook" in graph.get(key).metadata:
+            named = re.findall(r"\*([^*]+)\*", str(graph.get(key).metadata["runbook"].value))
+            assert named
+            assert set(named) <= titles, key
+
+
+def test_a_job_opens_with_an_empty_launchpad() -> None:
+    """Every job of ours that takes config brings what a person fills in."""
+    definitions = build_definitions(Settings.from_environment({}))
+    jobs = [job for job in definitions.jobs or () if isinstance(job, dg.JobDefinition)]
+    assert jobs
+    for job in jobs:
+        assert job.run_config, job.name

@@ -6,7 +6,7 @@ import dagster as dg
 
 from billing_assets.defs.checks.accounts import account_check_specs, check_accounts
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, column_schema, markdown_table
+from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, Metadata, column_schema, markdown_table, page
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
 from billing_assets.domain.accounts import accounts_sha256
@@ -17,8 +17,8 @@ from billing_assets.stores.parquet import ACCOUNT_COLUMNS
 
 ACCOUNTS_TO_TRACK = dg.AssetKey("accounts_to_track")
 
-DESCRIPTION = """The accounts that operations expect bills for, from the list in S3. Where S3 has none that can be read,
-the app's cache in DynamoDB stands in for it, and a check says so.
+DESCRIPTION = """**One row is one account** that operations expect bills for, from the list in S3. Where S3 has none that
+can be read, the app's cache in DynamoDB stands in for it, and a check says so.
 
 No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody. Its data
 version is the SHA-256 of what the list says: a list that is saved again unchanged changes nothing below.
@@ -38,7 +38,8 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         # Beside check results Dagster takes no type from a MaterializeResult's parameter.
         dagster_type=dg.PythonObjectDagsterType(AccountsToTrack),
         check_specs=account_check_specs(ACCOUNTS_TO_TRACK),
-        metadata={"dagster/column_schema": column_schema(ACCOUNT_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(column_schema(ACCOUNT_COLUMNS)),
     )
     def accounts_to_track(context: dg.AssetExecutionContext, accounts: AccountsResource) -> dg.MaterializeResult:
         read_at = dt.datetime.now(dt.UTC)

@@ -6,8 +6,19 @@ import dagster as dg
 from pydantic import Field
 
 from billing_assets.defs.checks.published import PreviousPeriod, check_published, published_check_specs
+from billing_assets.defs.columns import BILLS_JSON
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, bar_chart, dollars, markdown_table, plotted_dollars
+from billing_assets.defs.metadata import (
+    PREVIEW_ROWS,
+    WRITES,
+    Metadata,
+    bar_chart,
+    dollars,
+    explain_command,
+    markdown_table,
+    page,
+    plotted_dollars,
+)
 from billing_assets.defs.resources import ArchiveResource, MasterBillsResource
 from billing_assets.domain.amount_changes import changes_by_utility
 from billing_assets.domain.control_totals import UnbilledShare
@@ -23,7 +34,8 @@ from billing_assets.stores.publication import PublicationReport, PublicationRequ
 CREATED_BY = "billing_assets"
 _MOST_CHANGES = 50
 
-DESCRIPTION = """The period's **master bills**: its billable lines by property, charge code, utility and months.
+DESCRIPTION = """**One row is one master bill**: a property's billable lines of one charge code, utility and months,
+with their sum.
 
 Two objects are written, in this order, each conditionally and whole: the period's own
 `config/master-bills/<YYYY-MM>.json`, and the combined list `config/master-bills-latest.json` that the app reads.
@@ -61,6 +73,12 @@ def build_master_bills_json(
         owners=["team:billing-data"],
         code_version="1",
         pool="s3",
+        tags={WRITES: "published_bills"},
+        metadata=page(
+            BILLS_JSON,
+            explain="'MASTER_BILL_ID'",
+            runbook=("no_restatement_is_pending warns: a pending restatement", "The shrink guard stopped a run"),
+        ),
         check_specs=published_check_specs("master_bills_json", partitions),
     )
     def master_bills_json(
@@ -134,7 +152,8 @@ def _metadata(report: PublicationReport, uri: str, *, written: bool) -> Metadata
         **{f"bills_{change.value}": count for change, count in counts.items()},
         "amount_before_usd": dollars(report.difference.before_usd),
         "changes": markdown_table(
-            ("bill", "change", "before", "after"), map(_change_row, report.difference.touched[:_MOST_CHANGES])
+            ("bill", "change", "before", "after", "explain"),
+            map(_change_row, report.difference.touched[:_MOST_CHANGES]),
         ),
         "amounts_by_utility": bar_chart("utility", changes_by_utility(report.difference.changes)),
         "period_object": dg.MetadataValue.url(uri),
@@ -144,14 +163,15 @@ def _metadata(report: PublicationReport, uri: str, *, written: bool) -> Metadata
         "closed": report.closed,
         "restatement_record": report.restatement_key,
         "preview": markdown_table(
-            ("property", "charge code", "utility", "lines", "amount", "status"), map(_preview, bills[:PREVIEW_ROWS])
+            ("property", "charge code", "utility", "lines", "amount", "status", "explain"),
+            map(_preview, bills[:PREVIEW_ROWS]),
         ),
     }
 
 
 def _change_row(change: BillChange) -> tuple[object, ...]:
     amounts = ("" if amount is None else plain(amount) for amount in (change.before_usd, change.after_usd))
-    return change.master_bill_id, change.change.value, *amounts
+    return change.master_bill_id, change.change.value, *amounts, explain_command(change.master_bill_id)
 
 
 def _preview(bill: MasterBill) -> tuple[object, ...]:
@@ -162,4 +182,5 @@ def _preview(bill: MasterBill) -> tuple[object, ...]:
         len(bill.source_line_items),
         plain(bill.utility_amount),
         bill.status,
+        explain_command(bill.master_bill_id),
     )

@@ -7,11 +7,14 @@ from billing_assets.defs.checks.shares import check_shares, share_check_specs
 from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.metadata import (
     PREVIEW_ROWS,
+    WRITES,
     Metadata,
     by_status,
     column_schema,
     dollars,
+    explain_command,
     markdown_table,
+    page,
     plotted_dollars,
 )
 from billing_assets.defs.progress import LoggedProgress
@@ -28,7 +31,8 @@ from billing_assets.stores.objects import FetchFigures
 from billing_assets.stores.parquet import RESOLVED_COLUMNS
 from billing_assets.stores.timed_objects import TimedObjects
 
-DESCRIPTION = """Exactly **one row for every assignment** of the period, with the bill line that it names and a status.
+DESCRIPTION = """**One row is one assignment** of the period, with the bill line that it names and a status; every
+assignment has a row.
 
 | status | meaning |
 | --- | --- |
@@ -67,7 +71,12 @@ def build_resolved_line_items(
             *resolved_check_specs("resolved_line_items", partitions),
             *share_check_specs("resolved_line_items", partitions),
         ],
-        metadata={"dagster/column_schema": column_schema(RESOLVED_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(
+            column_schema(RESOLVED_COLUMNS),
+            explain="LINE_HASH",
+            runbook=("A run stopped at unbilled_share_is_small", "A row is line_not_found: what has changed?"),
+        ),
     )
     def resolved_line_items(
         context: dg.AssetExecutionContext,
@@ -119,7 +128,7 @@ def _metadata(rows: list[ResolvedLineItem], reading: ReadingFigures) -> Metadata
         "lines_passed_over": reading.lines_passed_over,
         "families_listed": reading.families_listed,
         "preview": markdown_table(
-            ("status", "reason", "property", "account", "utility", "charge code", "amount"),
+            ("status", "reason", "property", "account", "utility", "charge code", "amount", "explain"),
             map(_preview, rows[:PREVIEW_ROWS]),
         ),
     }
@@ -144,4 +153,5 @@ def _speed(reading: ReadingFigures, fetched: FetchFigures, timed: TimedObjects, 
 def _preview(row: ResolvedLineItem) -> tuple[object, ...]:
     item = row.item
     fields = ("",) * 4 if item is None else (item.property_id, item.account_number, item.utility_name, item.charge_code)
-    return row.status.value, row.reason, *fields, "" if row.billed_usd is None else row.billed_usd
+    amount = "" if row.billed_usd is None else row.billed_usd
+    return row.status.value, row.reason, *fields, amount, explain_command(row.assignment.line_hash)

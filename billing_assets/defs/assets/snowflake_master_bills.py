@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.defs.columns import EXPORTED_BILLS
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import dollars
+from billing_assets.defs.metadata import WRITES, dollars, page
 from billing_assets.defs.progress import LoggedProgress
 from billing_assets.defs.resources import MasterBillsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
@@ -21,7 +22,8 @@ from billing_assets.stores.snowflake import (
     of_period,
 )
 
-DESCRIPTION = """The published master bills and their lines in Snowflake, for finance.
+DESCRIPTION = """**One row is one published master bill** in Snowflake's `MASTER_BILLS`, for finance; its lines are
+rows of `MASTER_BILL_LINE_ITEMS`.
 
 It exports what was **published**, not what was computed: it reads the period's object in S3. Each period is one
 transaction: afterwards the tables hold exactly that period's bills, or what they held before. A period that Snowflake
@@ -56,6 +58,12 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
         owners=["team:billing-data"],
         code_version="1",
         pool="snowflake",
+        tags={WRITES: "snowflake"},
+        metadata=page(
+            EXPORTED_BILLS,
+            explain="'MASTER_BILL_ID'",
+            runbook=("Snowflake and JSON differ", "The export of a period failed"),
+        ),
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Nothing is yielded, or a range run would show every key as exported; each COMMIT logs its own event.
         output_required=False,

@@ -5,7 +5,16 @@ import datetime as dt
 import dagster as dg
 
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, Metadata, column_schema, dollars, markdown_table
+from billing_assets.defs.metadata import (
+    PREVIEW_ROWS,
+    WRITES,
+    Metadata,
+    column_schema,
+    dollars,
+    explain_command,
+    markdown_table,
+    page,
+)
 from billing_assets.defs.partitions import partition_range
 from billing_assets.defs.resources import AssignmentsResource
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE
@@ -17,7 +26,8 @@ from billing_assets.domain.periods import Month
 from billing_assets.stores.dynamodb import ReadFigures
 from billing_assets.stores.parquet import ASSIGNMENT_COLUMNS
 
-DESCRIPTION = """The assignments of one UBI period: **one row for every record**, also for those that can't be used.
+DESCRIPTION = """**One row is one assignment record** of the UBI period, as it was read; records that can't be used keep
+their row.
 
 While the table is small, one strongly consistent parallel Scan gives the period, the records that belong to no period
 and the control totals of the whole table; above `BILLING_SCAN_LIMIT_MB` the period is read by its index.
@@ -42,7 +52,10 @@ def build_ubi_assignments(partitions: dg.PartitionsDefinition, *, first: Month, 
         owners=["team:billing-data"],
         code_version="1",
         pool="dynamodb",
-        metadata={"dagster/column_schema": column_schema(ASSIGNMENT_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(
+            column_schema(ASSIGNMENT_COLUMNS), explain="LINE_HASH", runbook=("every_record_belongs_to_a_period warns",)
+        ),
     )
     def ubi_assignments(
         context: dg.AssetExecutionContext, assignments: AssignmentsResource
@@ -78,7 +91,7 @@ def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> M
         "read_capacity_units_per_second_at_most": rate_limit,
         "read_retries": figures.retries,
         "preview": markdown_table(
-            ("line_hash", "period", "amount", "months", "object"), map(_preview, rows[:PREVIEW_ROWS])
+            ("line_hash", "period", "amount", "months", "object", "explain"), map(_preview, rows[:PREVIEW_ROWS])
         ),
     }
     if reading.whole_table:
@@ -90,4 +103,5 @@ def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> M
 
 
 def _preview(row: Assignment) -> tuple[object, ...]:
-    return row.line_hash[:12], row.ubi_period, row.amount_text, row.months, row.s3_key.rsplit("/", 1)[-1]
+    name = row.s3_key.rsplit("/", 1)[-1]
+    return row.line_hash[:12], row.ubi_period, row.amount_text, row.months, name, explain_command(row.line_hash)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import markdown_table
+from billing_assets.defs.metadata import explain_command, markdown_table
 from billing_assets.defs.resources import MasterBillsResource
 from billing_assets.defs.sources import COMBINED_LIST
 from billing_assets.domain.money import plain
@@ -57,7 +57,7 @@ def combined_result(differs: CombinedDiffers) -> dg.AssetCheckResult:
             "periods_that_differ": len(differs.periods),
             "bills_that_differ": len(bills),
             "periods": markdown_table(("period", "missing", "altered", "extra", "twice"), periods),
-            "bills": markdown_table(("period", "bill", "how", "published", "listed"), bills[:_MOST_SHOWN]),
+            "bills": markdown_table(("period", "bill", "how", "published", "listed", "explain"), bills[:_MOST_SHOWN]),
             "listed_but_never_published": ", ".join(differs.never_published) or "none",
         },
     )
@@ -67,7 +67,14 @@ def _bills(differs: CombinedDiffers) -> Iterator[tuple[str, ...]]:
     for period in differs.periods:
         for bill in period.altered:
             listed = "unreadable" if bill.listed_usd is None else plain(bill.listed_usd)
-            yield period.period, bill.master_bill_id, "altered", plain(bill.published_usd), listed
+            yield (
+                period.period,
+                bill.master_bill_id,
+                "altered",
+                plain(bill.published_usd),
+                listed,
+                explain_command(bill.master_bill_id),
+            )
         for how, names in (("missing", period.missing), ("extra", period.extra), ("twice", period.doubled)):
             for name in names:
-                yield period.period, name, how, "", ""
+                yield period.period, name, how, "", "", explain_command(name)

@@ -4,12 +4,13 @@ It speaks of all periods at once, and a check of a partitioned asset without par
 decision 4): so it hangs on an external asset, the table itself, below the export.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from billing_assets.defs.columns import EXPORTED_PERIODS
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import markdown_table
+from billing_assets.defs.metadata import WRITES, markdown_table, page
 from billing_assets.defs.resources import MasterBillsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.domain.exported_periods import ExportDifferences, ExportedRow, PeriodTotals, compare_exported
@@ -17,6 +18,7 @@ from billing_assets.stores.snowflake import exported_periods, table_totals
 
 SNOWFLAKE_PERIODS = dg.AssetKey(["snowflake", "MASTER_BILL_PERIODS"])
 EXPORTED = "everything_published_is_exported_and_nothing_else"
+_MOST_SHOWN = 50
 _COMMAND = "dagster asset materialize -m billing_assets.definitions --select snowflake_master_bills"
 _FORCE = """ --config-json '{"ops": {"snowflake_master_bills": {"config": {"force": true}}}}'"""
 
@@ -26,10 +28,12 @@ def build_exported_periods_table() -> dg.AssetSpec:
     return dg.AssetSpec(
         SNOWFLAKE_PERIODS,
         deps=["snowflake_master_bills"],
-        description="One row for each exported period: bills, line items, total, content SHA-256, run and time. "
+        description="**One row is one exported period**: bills, line items, total, content SHA-256, run and time. "
         "Finance reads it to see what it may rely on. Written by `snowflake_master_bills`.",
         group_name="master_bills",
         kinds={"snowflake", "table"},
+        tags={WRITES: "nothing"},
+        metadata=page(EXPORTED_PERIODS, runbook=("Snowflake and JSON differ",)),
         owners=["team:billing-data"],
     )
 
@@ -83,8 +87,15 @@ def _result(differences: ExportDifferences, *, published: int, exported: int) ->
             "periods_exported": exported,
             **{name: len(periods) for name, periods in kinds.items()},
             **({"periods": markdown_table(("difference", "periods", "which"), found)} if found else {}),
+            **({"look": markdown_table(("period", "difference", "bills"), _to_look_at(kinds))} if found else {}),
         },
     )
+
+
+def _to_look_at(kinds: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
+    """A row a period, with what shows its bills; each bill's own story is told by `billing-assets explain`."""
+    named = [(period, kind) for kind, periods in kinds.items() for period in periods]
+    return [(period, kind, f"`billing-assets bills {period}`") for period, kind in sorted(named)[:_MOST_SHOWN]]
 
 
 def remedy_of(differences: ExportDifferences) -> str:

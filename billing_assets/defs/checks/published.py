@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import dagster as dg
 
-from billing_assets.defs.metadata import Metadata, dollars, markdown_table
+from billing_assets.defs.metadata import Metadata, dollars, explain_command, markdown_table
 from billing_assets.domain.amount_changes import changes_by_property
 from billing_assets.domain.control_totals import totals_by_status
 from billing_assets.domain.master_bills import MasterBill
@@ -135,7 +135,7 @@ def _pending(report: PublicationReport) -> dg.AssetCheckResult:
             "amount_before_usd": dollars(report.difference.before_usd),
             "amount_after_usd": dollars(report.difference.after_usd),
             "bills": markdown_table(
-                ("bill", "change", "before", "after", "status", "lines gone", "archived since"),
+                ("bill", "change", "before", "after", "status", "lines gone", "archived since", "explain"),
                 (_waiting(change, report) for change in touched[:_MOST_SHOWN]),
             ),
             "remedy": "run master_bills_json with `restate: true` and a `reason` if the change is right; else mend the "
@@ -158,12 +158,19 @@ def _waiting(change: BillChange, report: PublicationReport) -> tuple[object, ...
     amounts = ("" if amount is None else plain(amount) for amount in (change.before_usd, change.after_usd))
     count, archived_usd = change.archived_since(report.archived)
     since = f"{count} (${plain(archived_usd)})" if count else ""
-    return change.master_bill_id, change.change.value, *amounts, change.status, len(change.lines_gone), since
+    told = explain_command(change.master_bill_id)
+    return change.master_bill_id, change.change.value, *amounts, change.status, len(change.lines_gone), since, told
 
 
 def _negative_or_zero(bills: Sequence[MasterBill]) -> dg.AssetCheckResult:
     odd = [bill for bill in bills if bill.utility_amount <= ZERO]
-    rows = [(bill.master_bill_id, plain(bill.utility_amount), len(bill.source_line_items)) for bill in odd]
+    rows = [
+        (
+            *(bill.master_bill_id, plain(bill.utility_amount), len(bill.source_line_items)),
+            explain_command(bill.master_bill_id),
+        )
+        for bill in odd
+    ]
     amount = total(bill.utility_amount for bill in odd)
     return dg.AssetCheckResult(
         check_name=NO_BILL_IS_NEGATIVE_OR_ZERO,
@@ -173,7 +180,7 @@ def _negative_or_zero(bills: Sequence[MasterBill]) -> dg.AssetCheckResult:
         metadata={
             "bills": len(odd),
             "amount_usd": dollars(amount),
-            "list": markdown_table(("bill", "US dollars", "lines"), rows[:_MOST_SHOWN]),
+            "list": markdown_table(("bill", "US dollars", "lines", "explain"), rows[:_MOST_SHOWN]),
         },
     )
 

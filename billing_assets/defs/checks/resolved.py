@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import dagster as dg
 
-from billing_assets.defs.metadata import dollars, markdown_table
+from billing_assets.defs.metadata import dollars, explain_command, markdown_table
 from billing_assets.domain.assignments import Assignment
-from billing_assets.domain.control_totals import ControlTotals, UnbilledShare, worst_objects
+from billing_assets.domain.control_totals import ControlTotals, UnbilledShare, dearest_unbilled, worst_objects
 from billing_assets.domain.duplicates import Duplicate, duplicates_of
 from billing_assets.domain.money import plain, total
 from billing_assets.domain.resolved import ResolvedLineItem
@@ -93,8 +93,18 @@ def _unbilled_share(rows: Sequence[ResolvedLineItem], max_unbilled: Decimal) -> 
             "worst_objects": markdown_table(
                 ("object", "status", "reason", "rows", "US dollars"), worst_objects(rows, _MOST_SHOWN)
             ),
+            "dearest_rows": markdown_table(
+                ("status", "reason", "US dollars", "assigned by", "object", "explain"),
+                map(_unbilled_row, dearest_unbilled(rows, _MOST_SHOWN)),
+            ),
         },
     )
+
+
+def _unbilled_row(row: ResolvedLineItem) -> tuple[object, ...]:
+    record = row.assignment
+    by = record.assigned_by or "not told"
+    return row.status.value, row.reason, _amount(row), by, record.s3_key, explain_command(record.line_hash)
 
 
 def _duplicates(rows: Sequence[ResolvedLineItem]) -> dg.AssetCheckResult:
@@ -110,7 +120,17 @@ def _duplicates(rows: Sequence[ResolvedLineItem]) -> dg.AssetCheckResult:
             "amounts_differ": sum(duplicate.amounts_differ for duplicate in duplicates),
             "would_have_over_billed_usd": dollars(over_billed),
             "side_by_side": markdown_table(
-                ("line hash", "object", "given to", "amount", "left out", "amount", "amounts differ", "over-billed"),
+                (
+                    "line hash",
+                    "object",
+                    "given to",
+                    "amount",
+                    "left out",
+                    "amount",
+                    "amounts differ",
+                    "over-billed",
+                    "explain",
+                ),
                 [_side_by_side(duplicate) for duplicate in duplicates[:_MOST_SHOWN]],
             ),
         },
@@ -121,7 +141,8 @@ def _side_by_side(duplicate: Duplicate) -> tuple[object, ...]:
     sides = [cell for row in (duplicate.winner, duplicate.row) for cell in (_who(row.assignment), _amount(row))]
     differ = "yes" if duplicate.amounts_differ else "no"
     line_hash = duplicate.row.assignment.line_hash[:12]
-    return line_hash, duplicate.row.found_key, *sides, differ, plain(duplicate.over_billed_usd)
+    told = explain_command(duplicate.row.assignment.line_hash)
+    return line_hash, duplicate.row.found_key, *sides, differ, plain(duplicate.over_billed_usd), told
 
 
 def _who(record: Assignment) -> str:

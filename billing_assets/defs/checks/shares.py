@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from billing_assets.defs.metadata import Metadata, dollars, markdown_table
+from billing_assets.defs.metadata import Metadata, dollars, explain_command, markdown_table
 from billing_assets.domain.duplicated_invoices import DuplicatedInvoice, duplicated_invoices
 from billing_assets.domain.money import plain, share_in_cents, total
 from billing_assets.domain.resolved import ResolvedLineItem
@@ -81,7 +81,7 @@ def _shares(lines: Sequence[LineShares], stored: StoredShares) -> dg.AssetCheckR
             "above_usd": dollars(above),
             "below_usd": dollars(below),
             "worst": markdown_table(
-                ("line hash", "object", "charge", "shares", "excess", "period, months, billed"),
+                ("line hash", "object", "charge", "shares", "excess", "period, months, billed", "explain"),
                 [_line(line) for line in lines[:_MOST_SHOWN]],
             ),
             **_compared_with(stored),
@@ -93,7 +93,8 @@ def _line(line: LineShares) -> tuple[object, ...]:
     first = line.shares[0]
     shares = "; ".join(f"{share.partition} (of {share.months}) {plain(share.billed_usd)}" for share in line.shares)
     amounts = plain(line.charge_usd), *(plain(share_in_cents(usd)) for usd in (line.shares_usd, line.excess_usd))
-    return first.line_hash[:12], f"{first.found_s3_key}, line {first.position}", *amounts, shares
+    at = f"{first.found_s3_key}, line {first.position}"
+    return first.line_hash[:12], at, *amounts, shares, explain_command(first.line_hash)
 
 
 def _drift(drifted: Sequence[DriftedAmount]) -> dg.AssetCheckResult:
@@ -109,7 +110,10 @@ def _drift(drifted: Sequence[DriftedAmount]) -> dg.AssetCheckResult:
             "records": len(drifted),
             "difference_usd": dollars(difference),
             "worst": markdown_table(
-                ("line hash", "assignment", "object", "own amount", "line's share", "difference", "override reason"),
+                (
+                    *("line hash", "assignment", "object", "own amount", "line's share", "difference"),
+                    *("override reason", "explain"),
+                ),
                 [_drifted(drift) for drift in drifted[:_MOST_SHOWN]],
             ),
         },
@@ -126,6 +130,7 @@ def _drifted(drift: DriftedAmount) -> tuple[object, ...]:
         plain(drift.expected_usd),
         plain(drift.difference_usd),
         "" if item is None else item.amount_override_reason,
+        explain_command(record.line_hash),
     )
 
 
@@ -142,7 +147,15 @@ def _invoices(invoices: Sequence[DuplicatedInvoice], stored: StoredShares) -> dg
             "charges": len(invoices),
             "over_billed_usd": dollars(over_billed),
             "worst": markdown_table(
-                ("account", "utility", "service", "charge", "over-billed", "billed from: period, line, amount"),
+                (
+                    "account",
+                    "utility",
+                    "service",
+                    "charge",
+                    "over-billed",
+                    "billed from: period, line, amount",
+                    "explain",
+                ),
                 [_invoice(invoice) for invoice in invoices[:_MOST_SHOWN]],
             ),
             **_compared_with(stored),
@@ -159,7 +172,8 @@ def _invoice(invoice: DuplicatedInvoice) -> tuple[object, ...]:
     first = next(iter(invoice.shares_by_family.values()))[0]
     dates = f"{first.service_start} to {first.service_end}"
     amounts = plain(invoice.charge_usd), plain(invoice.over_billed_usd)
-    return first.account_number, first.utility_name, dates, *amounts, "; ".join(sides)
+    told = explain_command(first.line_hash)
+    return first.account_number, first.utility_name, dates, *amounts, "; ".join(sides), told
 
 
 def _compared_with(stored: StoredShares) -> Metadata:

@@ -1,7 +1,7 @@
 """Published master bills in S3: a period's own object, the combined list derived from it, and what was decided.
 
 `publish` is what a run does; `close_period`, `reopen_period` and `republish` are what a person does; `read_published`,
-`published_periods`, `published_contents`, `read_closed` and `combined_differs` only look.
+`published_periods`, `published_contents`, `read_closed`, `combined_differs` and `PublicationHistory` only look.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from billing_assets.stores.publication.combined import (
     republish,
 )
 from billing_assets.stores.publication.conditional import Patience
+from billing_assets.stores.publication.history import PublicationHistory
 from billing_assets.stores.publication.objects import (
     MasterBillLocation,
     PublishedPeriod,
@@ -36,6 +37,7 @@ __all__ = [
     "MasterBillLocation",
     "Patience",
     "PeriodDiffers",
+    "PublicationHistory",
     "PublicationReport",
     "PublicationRequest",
     "PublishedPeriod",

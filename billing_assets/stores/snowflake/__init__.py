@@ -2,9 +2,11 @@
 
 A package of small rooms: `identifiers` and `tables` (names, columns, DDL), `statements` (SQL as text), `connection`
 (sessions), `failures` (the driver's errors in our words), `creation`, `staging`, `period_transaction` and `export`
-(writing), `reading`. The driver, pandas and pyarrow are imported only when a session is used: they cost seconds.
+(writing), `reading` and `bill_history`. The driver, pandas and pyarrow are imported only when a session is used: they
+cost seconds.
 """
 
+from billing_assets.stores.snowflake.bill_history import exported_history
 from billing_assets.stores.snowflake.connection import Connect, SessionSettings, open_session
 from billing_assets.stores.snowflake.creation import ensure_tables
 from billing_assets.stores.snowflake.export import PeriodExportFailure, export_periods
@@ -28,6 +30,7 @@ __all__ = [
     "ddl_statements",
     "ensure_tables",
     "export_periods",
+    "exported_history",
     "exported_periods",
     "of_period",
     "open_session",
