@@ -18,6 +18,7 @@ from billing_assets.defs.checks.whole_table import build_whole_table_checks
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.jobs import build_jobs
 from billing_assets.defs.partitions import period_partitions
+from billing_assets.defs.period_jobs import build_period_jobs
 from billing_assets.defs.resources import (
     AccountsResource,
     ArchiveResource,
@@ -26,6 +27,10 @@ from billing_assets.defs.resources import (
     MasterBillsResource,
     StoredPeriodsResource,
 )
+from billing_assets.defs.schedules import build_schedules
+from billing_assets.defs.sensors.accounts import build_changed_accounts
+from billing_assets.defs.sensors.assignments import build_changed_assignments
+from billing_assets.defs.sensors.exports import build_exports_follow, follows_publication
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.defs.sources import build_sources
 from billing_assets.settings import Settings
@@ -41,13 +46,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         settings: All that is configurable; nothing else is read.
     """
     partitions = period_partitions(settings.first_period)
+    period_jobs = build_period_jobs(partitions)
     return dg.Definitions(
         assets=[
             *build_sources(settings),
             build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
             build_master_bills_json(partitions, settings=settings, group=CHAIN),
-            build_snowflake_master_bills(partitions, group=CHAIN),
+            build_snowflake_master_bills(partitions, group=CHAIN, condition=follows_publication()),
             build_exported_periods_table(),
             build_accounts_to_track(group=COMPLETION),
         ],
@@ -56,7 +62,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_exported_check(),
             build_combined_list_check(),
         ],
-        jobs=build_jobs(),
+        jobs=[*build_jobs(), *period_jobs],
+        schedules=build_schedules(settings, period_jobs),
+        sensors=[
+            build_changed_assignments(settings, period_jobs),
+            build_changed_accounts(settings, period_jobs),
+            build_exports_follow(settings),
+        ],
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
         executor=dg.in_process_executor,

@@ -19,6 +19,7 @@ from billing_assets.stores.publication.conditional import Patience
 from billing_assets.stores.publication.objects import (
     MasterBillLocation,
     PublishedPeriod,
+    closed_periods,
     published_contents,
     published_periods,
     read_closed,
@@ -43,6 +44,7 @@ __all__ = [
     "RestatedBill",
     "Restatement",
     "close_period",
+    "closed_periods",
     "combined_differs",
     "publish",
     "published_contents",
