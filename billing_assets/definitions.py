@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from billing_assets.defs.alert_resource import AlertsResource
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
 from billing_assets.defs.assets.master_bills_json import build_master_bills_json
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
@@ -29,6 +30,7 @@ from billing_assets.defs.resources import (
 )
 from billing_assets.defs.schedules import build_schedules
 from billing_assets.defs.sensors.accounts import build_changed_accounts
+from billing_assets.defs.sensors.alerts import build_alert_sensors
 from billing_assets.defs.sensors.assignments import build_changed_assignments
 from billing_assets.defs.sensors.exports import build_exports_follow, follows_publication
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
@@ -46,7 +48,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         settings: All that is configurable; nothing else is read.
     """
     partitions = period_partitions(settings.first_period)
-    period_jobs = build_period_jobs(partitions)
+    period_jobs = build_period_jobs()
     return dg.Definitions(
         assets=[
             *build_sources(settings),
@@ -68,6 +70,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_changed_assignments(settings, period_jobs),
             build_changed_accounts(settings, period_jobs),
             build_exports_follow(settings),
+            *build_alert_sensors(settings),
         ],
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
@@ -96,6 +99,7 @@ def _resources(settings: Settings) -> dict[str, object]:
             periods_prefix=settings.master_bills_prefix,
         ),
         "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
+        "alerts": AlertsResource.from_settings(settings),
         "accounts": AccountsResource(bucket=settings.bucket, key=settings.accounts_key),
     }
 

@@ -260,7 +260,9 @@ class Settings:
         "seconds between two looks at the assignments and the accounts list; each look scans the table once",
         _whole_from(1),
     )
-    alert_seconds: int = _variable("BILLING_ALERT_SECONDS", "60", "seconds between two digests at least", _whole_from(1))
+    alert_seconds: int = _variable(
+        "BILLING_ALERT_SECONDS", "60", "seconds between two digests at least", _whole_from(1)
+    )
     alert_log: bool = _variable(
         "BILLING_ALERT_LOG", "off", "`on` writes each digest of alerts as one JSON line to the log", _switch
     )

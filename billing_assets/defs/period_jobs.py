@@ -36,18 +36,13 @@ class PeriodJobs(NamedTuple):
     checks: UnresolvedAssetJobDefinition
 
 
-def build_period_jobs(partitions: dg.PartitionsDefinition) -> PeriodJobs:
-    """The jobs; the Launchpad shows what can be decided for one run, at its defaults.
-
-    Args:
-        partitions: UBI periods.
-    """
+def build_period_jobs() -> PeriodJobs:
+    """The jobs; the Launchpad shows what can be decided for one run, at its defaults."""
     published = {PUBLICATION: PublicationConfig()}
     return PeriodJobs(
         period=dg.define_asset_job(
             "master_bills_of_a_period",
             selection=dg.AssetSelection.assets(*PUBLISHED),
-            partitions_def=partitions,
             config=dg.RunConfig(ops=published),
             description="Read a UBI period's assignments, resolve their lines and publish its master bills. Publishes "
             "nothing where nothing changed; a guarded difference is reported.",
@@ -55,7 +50,6 @@ def build_period_jobs(partitions: dg.PartitionsDefinition) -> PeriodJobs:
         period_and_export=dg.define_asset_job(
             "master_bills_and_export_of_a_period",
             selection=dg.AssetSelection.assets(*PUBLISHED, EXPORT),
-            partitions_def=partitions,
             config=dg.RunConfig(ops={**published, EXPORT: ExportConfig()}),
             description="The same, and export what is published to Snowflake.",
         ),

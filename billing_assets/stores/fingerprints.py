@@ -1,4 +1,4 @@
-"""What the assignments table holds now, a fingerprint a period: by one Scan, or by the index where that would cost much.
+"""What the assignments table holds now, a fingerprint a period: by one Scan, or by the index of a large table.
 
 Source: SPEC.md section 1.1. What is compared with what is decided in `billing_assets.domain.watched_periods`.
 """

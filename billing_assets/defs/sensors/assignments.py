@@ -28,6 +28,8 @@ RETRY_SECONDS = 20
 """A tick has 60 seconds; what fails longer fails the tick, and the next one looks again."""
 PERIODS_BY_INDEX = 4
 """Above the scan limit: how many older periods are looked at beside the open ones, in turn."""
+_MOST_READINGS = 20
+"""Of one period, looked through for one that was published."""
 
 
 def build_changed_assignments(settings: Settings, jobs: PeriodJobs) -> dg.SensorDefinition:
@@ -81,16 +83,19 @@ def _latest_readings(instance: DagsterInstance) -> Mapping[str, int]:
 
 
 def _readings(instance: DagsterInstance, events: Mapping[str, int], watch: Watch | None) -> dict[str, Reading]:
-    """What publishing runs read that the cursor doesn't know yet."""
+    """What publishing runs read last that the cursor doesn't know yet."""
     readings = {}
     for period, event in events.items():
         known = watch.periods.get(period) if watch else None
         if known is not None and event <= known.event:
             continue
-        (record,) = instance.fetch_materializations(
-            AssetRecordsFilter(asset_key=ASSIGNMENTS, asset_partitions=[period]), limit=1
+        after = known.event if known else None
+        records = instance.fetch_materializations(
+            AssetRecordsFilter(asset_key=ASSIGNMENTS, asset_partitions=[period], after_storage_id=after),
+            limit=_MOST_READINGS,
         ).records
-        readings[period] = Reading(record.storage_id, _fingerprint_in(record) if _publishes(instance, record) else "")
+        published = next((record for record in records if _publishes(instance, record)), None)
+        readings[period] = Reading(event, _fingerprint_in(published) if published else "")
     return readings
 
 

@@ -216,9 +216,7 @@ def closed_periods(s3: S3Client, location: MasterBillLocation, *, patience: Pati
         StoreUnavailableError: S3 stayed away until the deadline.
     """
     opened = Publications(s3, location)
-    return (patience or Patience()).persist(
-        opened.closed_periods, where=opened.bucket.address(location.periods_prefix)
-    )
+    return (patience or Patience()).persist(opened.closed_periods, where=opened.bucket.address(location.periods_prefix))
 
 
 def published_contents(
