@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from billing_assets.defs.alert_resource import AlertsResource
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
 from billing_assets.defs.assets.completion import build_completion_grid, build_completion_tracker
 from billing_assets.defs.assets.master_bills_json import build_master_bills_json
@@ -21,6 +22,7 @@ from billing_assets.defs.completion_automation import build_completion_sensor
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.jobs import build_jobs
 from billing_assets.defs.partitions import period_partitions
+from billing_assets.defs.period_jobs import build_period_jobs
 from billing_assets.defs.resources import (
     AccountsResource,
     ArchiveResource,
@@ -31,6 +33,11 @@ from billing_assets.defs.resources import (
     StoredCompletionResource,
     StoredPeriodsResource,
 )
+from billing_assets.defs.schedules import build_schedules
+from billing_assets.defs.sensors.accounts import build_changed_accounts
+from billing_assets.defs.sensors.alerts import build_alert_sensors
+from billing_assets.defs.sensors.assignments import build_changed_assignments
+from billing_assets.defs.sensors.exports import build_exports_follow, follows_publication
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.defs.sources import build_sources
 from billing_assets.settings import Settings
@@ -46,13 +53,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         settings: All that is configurable; nothing else is read.
     """
     partitions = period_partitions(settings.first_period)
+    period_jobs = build_period_jobs()
     return dg.Definitions(
         assets=[
             *build_sources(settings),
             build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
             build_master_bills_json(partitions, settings=settings, group=CHAIN),
-            build_snowflake_master_bills(partitions, group=CHAIN),
+            build_snowflake_master_bills(partitions, group=CHAIN, condition=follows_publication()),
             build_exported_periods_table(),
             build_accounts_to_track(group=COMPLETION),
             build_completion_tracker(partitions, group=COMPLETION),
@@ -64,8 +72,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_combined_list_check(),
             build_completion_check(partitions, settings),
         ],
-        sensors=[build_completion_sensor()],
-        jobs=build_jobs(),
+        jobs=[*build_jobs(), *period_jobs],
+        schedules=build_schedules(settings, period_jobs),
+        sensors=[
+            build_completion_sensor(),
+            build_changed_assignments(settings, period_jobs),
+            build_changed_accounts(settings, period_jobs),
+            build_exports_follow(settings),
+            *build_alert_sensors(settings),
+        ],
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
         executor=dg.in_process_executor,
@@ -93,6 +108,7 @@ def _resources(settings: Settings) -> dict[str, object]:
             periods_prefix=settings.master_bills_prefix,
         ),
         "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
+        "alerts": AlertsResource.from_settings(settings),
         "accounts": AccountsResource(
             bucket=settings.bucket, key=settings.accounts_key, cache_table=settings.config_table
         ),

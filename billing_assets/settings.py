@@ -7,11 +7,13 @@ only whether they are set, since resources are given them by name.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.domain.periods import Month, PeriodError
@@ -40,6 +42,18 @@ SNOWFLAKE_VARIABLES = {
     "SNOWFLAKE_PROTOCOL": "only for an emulator: `http`",
 }
 """Given to dagster-snowflake by name; never read here."""
+
+ALERT_VARIABLES = {
+    "BILLING_ALERT_URL": "webhook that gets each digest of alerts as JSON; a secret",
+    "BILLING_SLACK_TOKEN": "token of a Slack bot with `chat:write`; a secret",
+}
+"""Given to the alerts by name; never read here."""
+
+_SECRETS = (
+    *("SNOWFLAKE_PRIVATE_KEY", "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", "SNOWFLAKE_PASSWORD"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *ALERT_VARIABLES,
+)
 
 
 class Variable(NamedTuple):
@@ -110,16 +124,47 @@ def _month(text: str) -> Month:
         raise ValueError("is no month written YYYY-MM") from None
 
 
-def _storage(text: str) -> str:
-    if re.match(r"s3://[^/]", text) or ":" not in text:
-        return text.rstrip("/")
-    raise ValueError("is neither a folder nor s3://bucket/prefix")
+def _day(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 28:
+        raise ValueError("is no day that every month has, 1 to 28")
+    return int(text)
+
+
+def _time(text: str) -> dt.time:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("is no time of day written HH:MM")
+    return dt.time.fromisoformat(text)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError("is no time zone, such as America/New_York") from None
+
+
+def _cron(text: str) -> str:
+    if not re.fullmatch(r"[0-9*,/-]+( [0-9A-Za-z*,/#-]+){4}", text):
+        raise ValueError("is no cron expression of five fields, such as 15 5 * * *")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise ValueError("is neither on nor off")
+    return text == "on"
 
 
 def _url(text: str) -> str:
     if text and not re.fullmatch(r"https?://[^\s@]+", text):
         raise ValueError("is no http:// or https:// address without credentials")
     return text.rstrip("/")
+
+
+def _storage(text: str) -> str:
+    if re.match(r"s3://[^/]", text) or ":" not in text:
+        return text.rstrip("/")
+    raise ValueError("is neither a folder nor s3://bucket/prefix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +247,42 @@ class Settings:
         "seconds for which throttling, 5xx and broken connections are retried",
         _whole_from(1),
     )
+    automation: bool = _variable(
+        "BILLING_AUTOMATION", "off", "`on` starts schedules and sensors with the deployment; else each by hand", _switch
+    )
+    time_zone: ZoneInfo = _variable(
+        "BILLING_TIME_ZONE", "America/Los_Angeles", "the business's time zone, of all schedules", _zone
+    )
+    daily_cron: str = _variable(
+        "BILLING_DAILY_CRON", "15 5 * * *", "when the previous and the current month are made again", _cron
+    )
+    month_end_day: int = _variable(
+        "BILLING_MONTH_END_DAY", "5", "day of the month, 1 to 28, from which the month before is due for export", _day
+    )
+    month_end_time: dt.time = _variable("BILLING_MONTH_END_TIME", "06:30", "time of that day, HH:MM", _time)
+    weekly_cron: str = _variable(
+        "BILLING_WEEKLY_CRON", "30 4 * * 0", "when closed periods are computed again without publishing", _cron
+    )
+    checks_cron: str = _variable(
+        "BILLING_CHECKS_CRON", "45 6 * * *", "when the checks of all periods together run", _cron
+    )
+    watch_seconds: int = _variable(
+        "BILLING_WATCH_SECONDS",
+        "300",
+        "seconds between two looks at the assignments and the accounts list; each look scans the table once",
+        _whole_from(1),
+    )
+    alert_seconds: int = _variable(
+        "BILLING_ALERT_SECONDS", "60", "seconds between two digests at least", _whole_from(1)
+    )
+    alert_log: bool = _variable(
+        "BILLING_ALERT_LOG", "off", "`on` writes each digest of alerts as one JSON line to the log", _switch
+    )
+    slack_channel: str = _variable("BILLING_SLACK_CHANNEL", "", "channel for alerts; needs `BILLING_SLACK_TOKEN`")
+    slack_url: str = _variable("BILLING_SLACK_URL", "", "Slack's API elsewhere: a proxy, or a receiver in a test", _url)
     ui_url: str = _variable("BILLING_UI_URL", "", "where people open the Dagster UI, for links", _url)
     variables_set: frozenset[str] = frozenset()
-    """Which of the Snowflake variables are set; their values are never read."""
+    """Which of the variables that hold credentials are set; their values are never read."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -229,7 +307,8 @@ class Settings:
                 found="\n".join(faults),
                 remedy="correct or unset the variables named above; docs/operations.md lists them all",
             )
-        is_set = frozenset(name for name in SNOWFLAKE_VARIABLES if environment.get(name, "").strip())
+        names = (*SNOWFLAKE_VARIABLES, *ALERT_VARIABLES)
+        is_set = frozenset(name for name in names if environment.get(name, "").strip())
         return cls(**values, variables_set=is_set)
 
 
@@ -245,9 +324,15 @@ def aws_variables(environment: Mapping[str, str] | None = None) -> frozenset[tup
     return frozenset((name, value) for name, value in environment.items() if name.startswith("AWS_"))
 
 
+def secret_values(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The secrets that the process holds, so that alerts can leave them out; never shown to anyone."""
+    environment = os.environ if environment is None else environment
+    return [value for name in _SECRETS if (value := environment.get(name, "").strip())]
+
+
 def markdown_table() -> str:
     """The documentation's table of all variables."""
     rows = [(variable.name, variable.default, variable.meaning) for variable in variables().values()]
-    rows += [(name, "", meaning) for name, meaning in SNOWFLAKE_VARIABLES.items()]
+    rows += [(name, "", meaning) for name, meaning in (ALERT_VARIABLES | SNOWFLAKE_VARIABLES).items()]
     lines = [f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in rows]
     return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *lines])

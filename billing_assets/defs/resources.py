@@ -28,6 +28,7 @@ from billing_assets.stores.publication import (
     PublishedPeriod,
     ReopenedPeriod,
     close_period,
+    closed_periods,
     combined_differs,
     publish,
     published_contents,
@@ -36,6 +37,7 @@ from billing_assets.stores.publication import (
     republish,
 )
 from billing_assets.stores.stored_completion import StoredBills, read_accounts, read_bills
+from billing_assets.stores.small_objects import etag_of, read_text
 from billing_assets.stores.stored_periods import StoredShares, shares_beside
 
 
@@ -53,15 +55,15 @@ class AssignmentsResource(dg.ConfigurableResource):
     read_units_per_second: int = Field(description="Read capacity units a second at most; 0 is no limit.")
     retry_seconds: int = Field(description="Seconds for which a page is asked for while DynamoDB fails.")
 
-    def open(self) -> AssignmentsTable:
-        """The table, over the shared client."""
+    def open(self, *, retry_seconds: int | None = None) -> AssignmentsTable:
+        """The table, over the shared client; a sensor's tick has less time than a run."""
         return AssignmentsTable(
             aws_clients().dynamodb,
             table=self.table,
             index=self.index,
             scan_limit_mb=self.scan_limit_mb,
             read_units_per_second=self.read_units_per_second,
-            retry_seconds=self.retry_seconds,
+            retry_seconds=min(self.retry_seconds, retry_seconds or self.retry_seconds),
         )
 
 
@@ -144,6 +146,14 @@ class AccountsResource(dg.ConfigurableResource):
         """The list that counts, and what is known of its cache."""
         return read_list(aws_clients(), self.location, now=now)
 
+    def etag(self) -> str:
+        """S3's tag of the list as it is now; `""` if there is none."""
+        return etag_of(aws_clients().s3, self.bucket, self.key, self.location.uri)
+
+    def text(self) -> str:
+        """The list's text in S3, whatever it says."""
+        return read_text(aws_clients().s3, self.bucket, self.key)[0]
+
 
 class ArchiveResource(dg.ConfigurableResource):
     """The archive of assignments, observed and never billed."""
@@ -201,6 +211,10 @@ class MasterBillsResource(dg.ConfigurableResource):
         """Whether a period's published content is this one."""
         published = self.read(period)
         return published is not None and published.content_sha256 == content_sha256
+
+    def closed_periods(self) -> list[str]:
+        """Every closed period, in order."""
+        return closed_periods(aws_clients().s3, self.location)
 
     def contents(self) -> dict[str, str]:
         """The content SHA-256 of every published period."""

@@ -5,7 +5,7 @@ Source: SPEC.md section 7.3. Reading the two sides lives in `billing_assets.stor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_assets.domain.money import ZERO
@@ -50,6 +50,12 @@ class ExportDifferences:
     def to_export(self) -> tuple[str, ...]:
         """The periods that an export mends."""
         return tuple(sorted((*self.missing, *self.stale)))
+
+    def due_until(self, period: str) -> ExportDifferences:
+        """The same without missing periods after one (`YYYY-MM`), which are still to be exported; `""`: with all."""
+        if not period:
+            return self
+        return replace(self, missing=tuple(missing for missing in self.missing if missing <= period))
 
     def __bool__(self) -> bool:
         return bool(self.unsound or self.orphaned or self.missing or self.stale)

@@ -6,7 +6,7 @@ Source: SPEC.md section 1.1. Which records belong to a period is decided in `bil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -106,20 +106,30 @@ class AssignmentsTable:
         The index is eventually consistent and holds no record without a period: a reading by it knows nothing of the
         other partitions (`TableReading.whole_table` is False).
         """
-        if self.size().size_bytes <= self._scan_limit_bytes:
+        if self.is_small:
             return self.read_table(partitions, partition)
         figures = ReadFigures(path="index")
-        spellings = spellings_of(Month.from_key(partition))
-        requests = [(self._dynamodb.query, self._query_of(spelling)) for spelling in spellings]
-        records = self._gather(requests, figures)
+        records = self.records_of([partition], figures)
         return TableReading.of(records, partitions, partition, whole_table=False), figures
 
     def read_table(self, partitions: PartitionRange, partition: str | None = None) -> tuple[TableReading, ReadFigures]:
         """Every record, by one strongly consistent parallel Scan."""
         figures = ReadFigures(path="scan")
-        requests = [(self._dynamodb.scan, self._scan_of(segment)) for segment in range(_SEGMENTS)]
-        records = self._gather(requests, figures)
-        return TableReading.of(records, partitions, partition, whole_table=True), figures
+        return TableReading.of(self.records(figures), partitions, partition, whole_table=True), figures
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the whole table is scanned for a period."""
+        return self.size().size_bytes <= self._scan_limit_bytes
+
+    def records(self, figures: ReadFigures) -> Iterator[Record]:
+        """Every record as it was sent, in no order, by one strongly consistent parallel Scan."""
+        return self._gather([(self._dynamodb.scan, self._scan_of(segment)) for segment in range(_SEGMENTS)], figures)
+
+    def records_of(self, partitions: Iterable[str], figures: ReadFigures) -> Iterator[Record]:
+        """The records of some partitions, by the index under every spelling that belongs to them."""
+        spellings = [spelling for partition in partitions for spelling in spellings_of(Month.from_key(partition))]
+        return self._gather([(self._dynamodb.query, self._query_of(spelling)) for spelling in spellings], figures)
 
     def _scan_of(self, segment: int) -> _Request:
         return {

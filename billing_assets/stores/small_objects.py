@@ -51,6 +51,22 @@ def read_bytes(s3: S3Client, bucket: str, key: str, where: str) -> bytes | None:
     return retried(get, Backoff(_RETRY_SECONDS))
 
 
+def etag_of(s3: S3Client, bucket: str, key: str, where: str) -> str:
+    """An object's ETag, without reading it; `""` if there is none."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
+
+    def head() -> str:
+        with as_billing_error(where):
+            try:
+                return s3.head_object(Bucket=bucket, Key=key)["ETag"]
+            except ClientError as error:
+                if error_code(error) in {"NoSuchKey", "404", "NotFound"}:
+                    return ""
+                raise
+
+    return retried(head, Backoff(_RETRY_SECONDS))
+
+
 def list_keys(s3: S3Client, bucket: str, prefix: str, where: str) -> list[str]:
     """The keys under a prefix, in S3's order."""
 

@@ -41,12 +41,15 @@ class ExportConfig(dg.Config):
     reason: str = Field(default="", description="Written to every row of the change log.")
 
 
-def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: str) -> dg.AssetsDefinition:
+def build_snowflake_master_bills(
+    partitions: dg.PartitionsDefinition, *, group: str, condition: dg.AutomationCondition | None = None
+) -> dg.AssetsDefinition:
     """The last asset of the chain.
 
     Args:
         partitions: UBI periods.
         group: Where the graph shows it.
+        condition: When a period is exported without anybody's doing.
     """
 
     @dg.asset(
@@ -64,6 +67,7 @@ def build_snowflake_master_bills(partitions: dg.PartitionsDefinition, *, group: 
             explain="'MASTER_BILL_ID'",
             runbook=("Snowflake and JSON differ", "The export of a period failed"),
         ),
+        automation_condition=condition,
         backfill_policy=dg.BackfillPolicy.single_run(),
         # Nothing is yielded, or a range run would show every key as exported; each COMMIT logs its own event.
         output_required=False,

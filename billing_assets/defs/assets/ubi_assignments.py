@@ -20,11 +20,15 @@ from billing_assets.defs.resources import AssignmentsResource
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE
 from billing_assets.domain.assignments import Assignment, TableReading
 from billing_assets.domain.content import content_sha256
+from billing_assets.domain.fingerprints import fingerprint
 from billing_assets.domain.money import total
 from billing_assets.domain.period_tables import AssignmentsOfPeriod
 from billing_assets.domain.periods import Month
 from billing_assets.stores.dynamodb import ReadFigures
 from billing_assets.stores.parquet import ASSIGNMENT_COLUMNS
+
+FINGERPRINT = "records_fingerprint"
+"""What a run read, so that the sensor of changed assignments knows it."""
 
 DESCRIPTION = """**One row is one assignment record** of the UBI period, as it was read; records that can't be used keep
 their row.
@@ -84,6 +88,7 @@ def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> M
         "own_amounts_usd": dollars(total(amounts)),
         "amounts_absent": sum(not row.amount_text for row in rows),
         "unusable_records": sum(bool(row.fault) for row in rows),
+        FINGERPRINT: fingerprint(rows),
         "distinct_objects": len({row.s3_key for row in rows}),
         "read_by": figures.path,
         "read_pages": figures.pages,

@@ -20,6 +20,7 @@ from billing_assets.stores.publication.history import PublicationHistory
 from billing_assets.stores.publication.objects import (
     MasterBillLocation,
     PublishedPeriod,
+    closed_periods,
     published_contents,
     published_periods,
     read_closed,
@@ -45,6 +46,7 @@ __all__ = [
     "RestatedBill",
     "Restatement",
     "close_period",
+    "closed_periods",
     "combined_differs",
     "publish",
     "published_contents",

@@ -156,7 +156,13 @@ class Publications:
 
     def periods(self) -> list[str]:
         """Every period that has an object, in order."""
-        prefix = self.location.periods_prefix
+        return self._periods_under(self.location.periods_prefix)
+
+    def closed_periods(self) -> list[str]:
+        """Every period whose closing record stands, in order."""
+        return self._periods_under(f"{self.location.periods_prefix}closed/")
+
+    def _periods_under(self, prefix: str) -> list[str]:
         names = (key.removeprefix(prefix) for key in self.bucket.keys(prefix))
         stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(stem for stem in stems if _is_period(stem))
@@ -200,6 +206,17 @@ def published_periods(s3: S3Client, location: MasterBillLocation, *, patience: P
     """
     opened = Publications(s3, location)
     return (patience or Patience()).persist(opened.periods, where=opened.bucket.address(location.periods_prefix))
+
+
+def closed_periods(s3: S3Client, location: MasterBillLocation, *, patience: Patience | None = None) -> list[str]:
+    """Every period that is closed, in order, as `YYYY-MM`.
+
+    Raises:
+        AccessDeniedError: S3 says no.
+        StoreUnavailableError: S3 stayed away until the deadline.
+    """
+    opened = Publications(s3, location)
+    return (patience or Patience()).persist(opened.closed_periods, where=opened.bucket.address(location.periods_prefix))
 
 
 def published_contents(
