@@ -67,9 +67,15 @@ class PublicationWorld:
         clients.s3.create_bucket(Bucket=own["BILLING_BUCKET"])
         settings = Settings.from_environment(own)
         world = cls(settings, {**stack, **own}, clients, instance, build_definitions(settings))
-        for start, period in ((0, DECEMBER), (100, JANUARY)):
-            world._assign(period, [_line(start + at) for at in range(LINES)])
+        world.add_period(DECEMBER, 0)
+        world.add_period(JANUARY, 100)
         return world
+
+    def add_period(self, period: str, first: int) -> Decimal:
+        """Assign 24 more lines, numbered from `first`; their dollars. No number may be used twice."""
+        lines = [_line(first + at) for at in range(LINES)]
+        self._assign(period, lines)
+        return sum((Decimal(str(line["Line Item Charge"])) for line in lines), Decimal())
 
     @property
     def location(self) -> MasterBillLocation:
