@@ -17,9 +17,11 @@ from billing_assets.defs.checks.exported import build_exported_check, build_expo
 from billing_assets.defs.checks.whole_table import build_whole_table_checks
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.jobs import build_jobs
+from billing_assets.defs.observations import build_observed_stores, build_observing
 from billing_assets.defs.partitions import period_partitions
 from billing_assets.defs.resources import (
     AccountsResource,
+    AppStoresResource,
     ArchiveResource,
     AssignmentsResource,
     BucketResource,
@@ -27,7 +29,6 @@ from billing_assets.defs.resources import (
     StoredPeriodsResource,
 )
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
-from billing_assets.defs.sources import build_sources
 from billing_assets.settings import Settings
 
 CHAIN = "master_bills"
@@ -41,9 +42,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         settings: All that is configurable; nothing else is read.
     """
     partitions = period_partitions(settings.first_period)
+    observing, observing_schedule = build_observing()
     return dg.Definitions(
         assets=[
-            *build_sources(settings),
+            *build_observed_stores(settings),
             build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
             build_master_bills_json(partitions, settings=settings, group=CHAIN),
@@ -56,7 +58,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_exported_check(),
             build_combined_list_check(),
         ],
-        jobs=build_jobs(),
+        jobs=[*build_jobs(), observing],
+        schedules=[observing_schedule],
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
         executor=dg.in_process_executor,
@@ -84,6 +87,7 @@ def _resources(settings: Settings) -> dict[str, object]:
             periods_prefix=settings.master_bills_prefix,
         ),
         "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
+        "app_stores": AppStoresResource(bucket=settings.bucket, stage4_prefix=settings.stage4_prefix),
         "accounts": AccountsResource(bucket=settings.bucket, key=settings.accounts_key),
     }
 

@@ -11,6 +11,16 @@ from pydantic import Field
 
 from billing_assets.domain.shares import BilledShare
 from billing_assets.settings import aws_variables
+from billing_assets.stores.app_stores import (
+    DayFigures,
+    ItemFigures,
+    ListFigures,
+    TableFigures,
+    cache_figures,
+    day_figures,
+    list_figures,
+    table_figures,
+)
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
 from billing_assets.stores.dynamodb import AssignmentsTable
@@ -168,3 +178,26 @@ class MasterBillsResource(dg.ConfigurableResource):
     def contents(self) -> dict[str, str]:
         """The content SHA-256 of every published period."""
         return published_contents(aws_clients().s3, self.location)
+
+
+class AppStoresResource(dg.ConfigurableResource):
+    """The app's stores, only looked at: how much they hold."""
+
+    bucket: str = Field(description="Name of the bucket.")
+    stage4_prefix: str = Field(description="Prefix of the Stage 4 objects.")
+
+    def table(self, name: str) -> TableFigures | None:
+        """A table's size; None if there is none."""
+        return table_figures(aws_clients().dynamodb, name)
+
+    def cache(self, table: str) -> ItemFigures | None:
+        """The cached accounts to track; None if there are none."""
+        return cache_figures(aws_clients().dynamodb, table)
+
+    def listed(self, key: str) -> ListFigures | None:
+        """A JSON list of the bucket; None if there is none."""
+        return list_figures(aws_clients().s3, self.bucket, key)
+
+    def day(self, day: dt.date) -> DayFigures:
+        """The Stage 4 objects of a day."""
+        return day_figures(aws_clients().s3, self.bucket, self.stage4_prefix, day)

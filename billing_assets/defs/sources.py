@@ -1,6 +1,7 @@
 """The Bill Review app's own stores as external assets, so that the graph shows the whole flow.
 
-Never written by us, but for the combined list of master bills, which we derive and the app reads and edits.
+Never written by us, but for the combined list of master bills, which we derive and the app reads and edits. How much
+they hold is observed in `observations`.
 """
 
 import dagster as dg
@@ -14,6 +15,8 @@ STAGE4_OBJECTS = dg.AssetKey(["bill_review", "stage4_objects"])
 ACCOUNTS_OBJECT = dg.AssetKey(["bill_review", "accounts_to_track_object"])
 COMBINED_LIST = dg.AssetKey(["bill_review", "master_bills_latest"])
 ACCOUNTS_CACHE = dg.AssetKey(["bill_review", "accounts_to_track_cache"])
+DRAFTS_TABLE = dg.AssetKey(["bill_review", "header_drafts_table"])
+BILLBACK_TABLE = dg.AssetKey(["bill_review", "billback_master_table"])
 OWNERS = ["team:bill-review"]
 
 
@@ -61,6 +64,18 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             f"dynamodb://{settings.config_table}/CONFIG#accounts-to-track",
             {"dynamodb"},
             "An optional cache of the accounts to track, limited to 409,600 bytes.",
+        ),
+        spec(
+            DRAFTS_TABLE,
+            f"dynamodb://{settings.drafts_table}",
+            {"dynamodb"},
+            "Header drafts of bills that people are editing. Only looked at.",
+        ),
+        spec(
+            BILLBACK_TABLE,
+            f"dynamodb://{settings.billback_table}",
+            {"dynamodb"},
+            "Billback masters of the app; empty in December 2024. Only looked at.",
         ),
         dg.AssetSpec(
             COMBINED_LIST,

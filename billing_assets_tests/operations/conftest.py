@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
@@ -23,10 +23,10 @@ from billing_assets_tests.operations.house import PROJECT, House
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
+    from pathlib import Path
 
 FULL = os.environ.get("BILLING_ASSETS_FULL") == "1"
 DEPLOYMENT, ONE_MACHINE = "deployment", "one machine"
-LOGS_BUCKET = "dagster-logs"
 _SHELL = ("PATH", "HOME", "LANG", "PYTHONPATH")
 
 
@@ -39,6 +39,11 @@ class Deployment:
     gate: Gate
     kind: str
     secrets: tuple[str, ...]
+
+    @property
+    def logs_bucket(self) -> str:
+        """Where the steps' output goes."""
+        return self.house.environment["DAGSTER_LOGS_BUCKET"]
 
     def published_usd(self, period: str) -> Decimal | None:
         """What is published of a period; None if nothing is."""
@@ -59,8 +64,15 @@ def kinds() -> list[object]:
 def deployment(
     request: pytest.FixtureRequest, stack_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    """Running; a pool has one slot, and every daemon looks each second."""
+    """Running; a pool has one slot."""
     folder = tmp_path_factory.mktemp("deployment")
+    with deployed(request.param, folder, stack_environment, concurrency={"pools": {"default_limit": 1}}) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def deployed(kind: str, folder: Path, stack_environment: dict[str, str], **changes: Any) -> Iterator[Deployment]:
+    """A world and its house, over a `dagster.yaml` of the project's in which every daemon looks each second."""
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in stack_environment.items():
@@ -75,21 +87,23 @@ def deployment(
             "SNOWFLAKE_DATABASE": f"DEPLOYMENT_{world.settings.bucket.rpartition('-')[2]}",
         }
         file = PROJECT / "dagster.yaml"
-        if request.param == DEPLOYMENT:
+        if kind == DEPLOYMENT:
             file = PROJECT / "deploy" / "dagster.yaml"
-            own = {**stack.enter_context(pg.postgres()), "DAGSTER_LOGS_BUCKET": LOGS_BUCKET}
-            world.clients.s3.create_bucket(Bucket=LOGS_BUCKET)
-            environment |= own
+            environment |= stack.enter_context(pg.postgres()) | {"DAGSTER_LOGS_BUCKET": _logs_bucket(world)}
             # The test opens the instance itself, and Dagster takes these from its own environment.
-            for name, value in own.items():
-                patch.setenv(name, value)
-        house = House.of(
-            folder,
-            file,
-            environment,
-            concurrency={"pools": {"default_limit": 1}},
-            run_queue={"dequeue_interval_seconds": 1, "user_code_failure_retry_delay": 1},
-            run_monitoring={"poll_interval_seconds": 1},
-        )
+            for name, value in environment.items():
+                if name.startswith("DAGSTER_"):
+                    patch.setenv(name, value)
+        daemons = {
+            "run_queue": {"dequeue_interval_seconds": 1, "user_code_failure_retry_delay": 1},
+            "run_monitoring": {"poll_interval_seconds": 1},
+        }
+        house = House.of(folder, file, environment, **daemons, **changes)
         secrets = tuple(value for name, value in environment.items() if "PASSWORD" in name or "SECRET" in name)
-        yield Deployment(stack.enter_context(house), world, gate, request.param, secrets)
+        yield Deployment(stack.enter_context(house), world, gate, kind, secrets)
+
+
+def _logs_bucket(world: PublicationWorld) -> str:
+    name = f"dagster-logs-{world.settings.bucket}"
+    world.clients.s3.create_bucket(Bucket=name)
+    return name

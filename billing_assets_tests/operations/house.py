@@ -111,7 +111,7 @@ class House:
 
     def graphql(self, query: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a mutation that the UI sends, without its name."""
-        request = urllib.request.Request(  # noqa: S310  # our own webserver
+        request = urllib.request.Request(  # our own webserver
             f"http://127.0.0.1:{self.web_port}/graphql",
             data=json.dumps({"query": query, "variables": {"params": params}}).encode(),
             headers={"Content-Type": "application/json"},
@@ -149,6 +149,10 @@ class House:
         run = self.instance.get_run_by_id(run_id)
         assert run is not None
         return run.status
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether a run is over, well or not."""
+        return self.status(run_id) in _ENDED
 
     def wait(self, run_id: str, *statuses: dg.DagsterRunStatus, seconds: float = 90.0) -> None:
         """Until a run stands so; another end than one waited for fails the test at once."""

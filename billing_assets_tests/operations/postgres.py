@@ -20,7 +20,7 @@ from billing_assets_tests.operations.waiting import free_port, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_USER, _DATABASE, _PASSWORD = "dagster", "dagster", "postgres-password-of-a-test"  # noqa: S105  # the test's own
+_USER, _DATABASE, _PASSWORD = "dagster", "dagster", "postgres-password-of-a-test"
 _UNPRIVILEGED = "postgres"
 
 
