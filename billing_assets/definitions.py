@@ -9,6 +9,7 @@ import dagster as dg
 
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
 from billing_assets.defs.assets.master_bills_json import build_master_bills_json
+from billing_assets.defs.assets.period_status import build_period_status, build_refreshing
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
 from billing_assets.defs.assets.snowflake_master_bills import build_snowflake_master_bills
 from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
@@ -33,6 +34,7 @@ from billing_assets.settings import Settings
 
 CHAIN = "master_bills"
 COMPLETION = "completion"
+HEALTH = "health"
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -42,7 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         settings: All that is configurable; nothing else is read.
     """
     partitions = period_partitions(settings.first_period)
-    observing, observing_schedule = build_observing()
+    (observing, observing_schedule), (refreshing, refreshing_schedule) = build_observing(), build_refreshing()
     return dg.Definitions(
         assets=[
             *build_observed_stores(settings),
@@ -52,14 +54,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_snowflake_master_bills(partitions, group=CHAIN),
             build_exported_periods_table(),
             build_accounts_to_track(group=COMPLETION),
+            build_period_status(settings, group=HEALTH),
         ],
         asset_checks=[
             build_whole_table_checks(settings.first_period),
             build_exported_check(),
             build_combined_list_check(),
         ],
-        jobs=[*build_jobs(), observing],
-        schedules=[observing_schedule],
+        jobs=[*build_jobs(), observing, refreshing],
+        schedules=[observing_schedule, refreshing_schedule],
         resources=_resources(settings),
         # A step process costs seconds before it does anything; a run is the unit of isolation.
         executor=dg.in_process_executor,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.domain.period_status import Completed, Unknown
 from billing_assets.domain.shares import BilledShare
 from billing_assets.settings import aws_variables
 from billing_assets.stores.app_stores import (
@@ -23,6 +24,7 @@ from billing_assets.stores.app_stores import (
 )
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
+from billing_assets.stores.completion_shares import completed_periods
 from billing_assets.stores.dynamodb import AssignmentsTable
 from billing_assets.stores.intermediate import IntermediateStore
 from billing_assets.stores.objects import StageFourObjects
@@ -36,9 +38,12 @@ from billing_assets.stores.publication import (
     PublishedPeriod,
     ReopenedPeriod,
     close_period,
+    closed_periods,
     combined_differs,
     publish,
     published_contents,
+    published_periods,
+    read_closed,
     read_published,
     reopen_period,
     republish,
@@ -101,6 +106,10 @@ class StoredPeriodsResource(dg.ConfigurableResource):
         store = IntermediateStore(self.storage_uri, lambda: aws_clients().s3)
         return shares_beside(store, own, partition)
 
+    def completed(self) -> dict[str, Completed | Unknown]:
+        """How complete each period is, as far as completion has said so."""
+        return completed_periods(IntermediateStore(self.storage_uri, lambda: aws_clients().s3))
+
 
 class AccountsResource(dg.ConfigurableResource):
     """The accounts to track in S3."""
@@ -153,6 +162,18 @@ class MasterBillsResource(dg.ConfigurableResource):
     def read(self, period: str) -> PublishedPeriod | None:
         """What is published of a period."""
         return read_published(aws_clients().s3, self.location, period)
+
+    def periods(self) -> list[str]:
+        """Every published period."""
+        return published_periods(aws_clients().s3, self.location)
+
+    def closed_periods(self) -> list[str]:
+        """Every closed period."""
+        return closed_periods(aws_clients().s3, self.location)
+
+    def read_closed(self, period: str) -> ClosedPeriod | None:
+        """The record that closes a period."""
+        return read_closed(aws_clients().s3, self.location, period)
 
     def close(self, period: str, *, closed_by: str, now: dt.datetime) -> ClosedPeriod:
         """Close a period as it is published."""

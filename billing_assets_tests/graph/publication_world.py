@@ -9,6 +9,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,7 +25,6 @@ from billing_assets_tests.stores.published import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 DECEMBER, JANUARY = "2024-12", "2025-01"
 PUBLISHING = ("ubi_assignments", "resolved_line_items", "master_bills_json")
@@ -93,6 +93,12 @@ class PublicationWorld:
     def combined(self) -> bytes:
         """The bytes of the combined list."""
         return self.place.content(self.location.combined_key)
+
+    def storage_file(self, name: str) -> Path:
+        """Where a file of the intermediate data stands; its folder is made."""
+        path = Path(self.settings.storage_uri) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def period_object(self, period: str = JANUARY) -> bytes:
         """The bytes of a period's object."""

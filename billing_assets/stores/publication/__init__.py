@@ -1,12 +1,12 @@
 """Published master bills in S3: a period's own object, the combined list derived from it, and what was decided.
 
 `publish` is what a run does; `close_period`, `reopen_period` and `republish` are what a person does; `read_published`,
-`published_periods`, `published_contents`, `read_closed` and `combined_differs` only look.
+`published_periods`, `published_contents`, `closed_periods`, `read_closed` and `combined_differs` only look.
 """
 
 from __future__ import annotations
 
-from billing_assets.stores.publication.closing import close_period, reopen_period
+from billing_assets.stores.publication.closing import close_period, closed_periods, reopen_period
 from billing_assets.stores.publication.combined import (
     AlteredBill,
     CombinedDiffers,
@@ -43,6 +43,7 @@ __all__ = [
     "RestatedBill",
     "Restatement",
     "close_period",
+    "closed_periods",
     "combined_differs",
     "publish",
     "published_contents",

@@ -35,6 +35,8 @@ CONTENT_SHA256 = "content-sha256"
 RESTATEMENT = "restatement"
 """Metadata of a period's object: the key of its last restatement; later runs pass it on."""
 
+CLOSED_FOLDER = "closed/"
+
 _PERIOD_REMEDY = (
     "bring back its last readable version (the bucket's object versions), or move it away and materialize the period "
     "again"
@@ -57,7 +59,7 @@ class MasterBillLocation:
 
     def closed_key(self, period: str) -> str:
         """The record that closes the period."""
-        return f"{self.periods_prefix}closed/{Month.from_key(period).key}.json"
+        return f"{self.periods_prefix}{CLOSED_FOLDER}{Month.from_key(period).key}.json"
 
     def reopened_key(self, record: ClosedPeriod) -> str:
         """Where that record goes; named by when the period was closed, so that a second try finds the first."""
@@ -156,7 +158,13 @@ class Publications:
 
     def periods(self) -> list[str]:
         """Every period that has an object, in order."""
-        prefix = self.location.periods_prefix
+        return self._periods_in(self.location.periods_prefix)
+
+    def closed_periods(self) -> list[str]:
+        """Every period that a record closes, in order."""
+        return self._periods_in(f"{self.location.periods_prefix}{CLOSED_FOLDER}")
+
+    def _periods_in(self, prefix: str) -> list[str]:
         names = (key.removeprefix(prefix) for key in self.bucket.keys(prefix))
         stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(stem for stem in stems if _is_period(stem))
