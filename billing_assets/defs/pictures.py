@@ -18,57 +18,14 @@ _SCALE = 2
 _GLYPH_WIDTH, _GLYPH_HEIGHT = 3, 5
 _ADVANCE = (_GLYPH_WIDTH + 1) * _SCALE
 _CELL_HEIGHT, _MARGIN = 20, 6
-# Five rows of three dots each, a row an octal digit.
-_FONT = dict(
-    zip(
-        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-%.?/+",
-        [
-            "75557",
-            "26227",
-            "71747",
-            "71717",
-            "55711",
-            "74717",
-            "74757",
-            "71111",
-            "75757",
-            "75717",
-            "25755",
-            "65656",
-            "34443",
-            "65556",
-            "74647",
-            "74644",
-            "34553",
-            "55755",
-            "72227",
-            "11152",
-            "55655",
-            "44447",
-            "57755",
-            "65555",
-            "25552",
-            "65644",
-            "25531",
-            "65655",
-            "34216",
-            "72222",
-            "55557",
-            "55552",
-            "55775",
-            "55255",
-            "55222",
-            "71247",
-            "00700",
-            "51245",
-            "00002",
-            "71202",
-            "11244",
-            "02720",
-        ],
-        strict=True,
-    )
+_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-%.?/+"
+# Five rows of three dots for each, a row an octal digit.
+_DOTS = (
+    "7555726227717477171755711747177475771111757577571725755656563444365556746477464434553557557222711152"
+    "5565544447577556555525552656442553165655342167222255557555525577555255552227124700700512450000271202"
+    "1124402720"
 )
+_FONT = {character: _DOTS[5 * at : 5 * at + 5] for at, character in enumerate(_CHARACTERS)}
 
 
 def labelled_grid(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[tuple[str, Colour]]]]) -> bytes:
