@@ -29,6 +29,7 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         owners=["team:billing-data"],
         code_version="1",
+        pool="s3",
         metadata={"dagster/column_schema": column_schema(ACCOUNT_COLUMNS)},
     )
     def accounts_to_track(
