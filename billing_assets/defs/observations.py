@@ -69,7 +69,8 @@ def _observing(name: str, specs: Sequence[dg.AssetSpec], settings: Settings) -> 
     }
     lists = {ACCOUNTS_OBJECT: settings.accounts_key, COMBINED_LIST: settings.master_bills_key}
 
-    @dg.multi_observable_source_asset(specs=specs, name=name, can_subset=True)
+    # Dagster leaves this one decorator untyped.
+    @dg.multi_observable_source_asset(specs=specs, name=name, can_subset=True)  # type: ignore[untyped-decorator]
     def observe(context: dg.AssetExecutionContext, app_stores: AppStoresResource) -> Iterator[dg.ObserveResult]:
         today = dt.datetime.now(dt.UTC).date()
         looks: dict[dg.AssetKey, Callable[[], Looked]] = {
@@ -81,7 +82,8 @@ def _observing(name: str, specs: Sequence[dg.AssetSpec], settings: Settings) -> 
         for key in sorted(context.selected_asset_keys):
             yield _observed(context, key, looks[key])
 
-    return observe
+    observed: dg.AssetsDefinition = observe
+    return observed
 
 
 def build_observing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:

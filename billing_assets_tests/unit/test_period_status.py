@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,8 @@ PERIODS = st.sampled_from(["2024-12", "2025-01", "2025-02"])
 
 @st.composite
 def _sources(draw: st.DrawFn) -> StatusSources:
-    return StatusSources(**{name: draw(st.dictionaries(PERIODS, values)) for name, values in SOURCES.items()})
+    drawn: dict[str, Any] = {name: draw(st.dictionaries(PERIODS, values)) for name, values in SOURCES.items()}
+    return StatusSources(**drawn)
 
 
 @given(_sources())
