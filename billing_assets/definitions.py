@@ -11,6 +11,7 @@ from billing_assets.defs.alert_resource import AlertsResource
 from billing_assets.defs.assets.accounts_to_track import build_accounts_to_track
 from billing_assets.defs.assets.completion import build_completion_grid, build_completion_tracker
 from billing_assets.defs.assets.master_bills_json import build_master_bills_json
+from billing_assets.defs.assets.period_status import build_period_status, build_refreshing
 from billing_assets.defs.assets.resolved_line_items import build_resolved_line_items
 from billing_assets.defs.assets.snowflake_master_bills import build_snowflake_master_bills
 from billing_assets.defs.assets.ubi_assignments import build_ubi_assignments
@@ -21,10 +22,12 @@ from billing_assets.defs.checks.whole_table import build_whole_table_checks
 from billing_assets.defs.completion_automation import build_completion_sensor
 from billing_assets.defs.io_manager import ParquetIOManager
 from billing_assets.defs.jobs import build_jobs
+from billing_assets.defs.observations import build_observed_stores, build_observing
 from billing_assets.defs.partitions import period_partitions
 from billing_assets.defs.period_jobs import build_period_jobs
 from billing_assets.defs.resources import (
     AccountsResource,
+    AppStoresResource,
     ArchiveResource,
     AssignmentsResource,
     BucketResource,
@@ -39,11 +42,11 @@ from billing_assets.defs.sensors.alerts import build_alert_sensors
 from billing_assets.defs.sensors.assignments import build_changed_assignments
 from billing_assets.defs.sensors.exports import build_exports_follow, follows_publication
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
-from billing_assets.defs.sources import build_sources
 from billing_assets.settings import Settings
 
 CHAIN = "master_bills"
 COMPLETION = "completion"
+HEALTH = "health"
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -54,9 +57,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """
     partitions = period_partitions(settings.first_period)
     period_jobs = build_period_jobs()
+    (observing, observing_schedule), (refreshing, refreshing_schedule) = build_observing(), build_refreshing()
     return dg.Definitions(
         assets=[
-            *build_sources(settings),
+            *build_observed_stores(settings),
             build_ubi_assignments(partitions, first=settings.first_period, group=CHAIN),
             build_resolved_line_items(partitions, settings=settings, group=CHAIN),
             build_master_bills_json(partitions, settings=settings, group=CHAIN),
@@ -65,6 +69,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_accounts_to_track(group=COMPLETION),
             build_completion_tracker(partitions, group=COMPLETION),
             build_completion_grid(group=COMPLETION),
+            build_period_status(settings, group=HEALTH),
         ],
         asset_checks=[
             build_whole_table_checks(settings.first_period),
@@ -72,8 +77,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             build_combined_list_check(),
             build_completion_check(partitions, settings),
         ],
-        jobs=[*build_jobs(), *period_jobs],
-        schedules=build_schedules(settings, period_jobs),
+        jobs=[*build_jobs(), *period_jobs, observing, refreshing],
+        schedules=[*build_schedules(settings, period_jobs), observing_schedule, refreshing_schedule],
         sensors=[
             build_completion_sensor(),
             build_changed_assignments(settings, period_jobs),
@@ -108,6 +113,7 @@ def _resources(settings: Settings) -> dict[str, object]:
             periods_prefix=settings.master_bills_prefix,
         ),
         "snowflake": SnowflakeExportResource.from_variables(settings.variables_set),
+        "app_stores": AppStoresResource(bucket=settings.bucket, stage4_prefix=settings.stage4_prefix),
         "alerts": AlertsResource.from_settings(settings),
         "accounts": AccountsResource(
             bucket=settings.bucket, key=settings.accounts_key, cache_table=settings.config_table

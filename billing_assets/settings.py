@@ -186,6 +186,15 @@ class Settings:
     config_table: str = _variable(
         "BILLING_CONFIG_TABLE", "jrk-bill-config", "DynamoDB table of the app's configuration", _name
     )
+    drafts_table: str = _variable(
+        "BILLING_DRAFTS_TABLE", "jrk-bill-drafts", "DynamoDB table of the app's header drafts; only observed", _name
+    )
+    billback_table: str = _variable(
+        "BILLING_BILLBACK_TABLE",
+        "jrk-bill-billback-master",
+        "DynamoDB table of the app's billback masters; only observed",
+        _name,
+    )
     scan_limit_mb: int = _variable(
         "BILLING_SCAN_LIMIT_MB", "64", "megabytes: a larger assignments table is read by its index", _whole_from(0)
     )

@@ -9,12 +9,24 @@ from collections.abc import Callable, Collection
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.domain.period_status import Completed, Unknown
 from billing_assets.domain.period_tables import AccountsToTrack
 from billing_assets.domain.shares import BilledShare
 from billing_assets.settings import aws_variables
 from billing_assets.stores.accounts import ListLocation, ListReading, read_list
+from billing_assets.stores.app_stores import (
+    DayFigures,
+    ItemFigures,
+    ListFigures,
+    TableFigures,
+    cache_figures,
+    day_figures,
+    list_figures,
+    table_figures,
+)
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.aws import AwsClients, shared_clients
+from billing_assets.stores.completion_shares import completed_periods
 from billing_assets.stores.dynamodb import AssignmentsTable
 from billing_assets.stores.intermediate import IntermediateStore
 from billing_assets.stores.objects import StageFourObjects
@@ -32,12 +44,14 @@ from billing_assets.stores.publication import (
     combined_differs,
     publish,
     published_contents,
+    published_periods,
+    read_closed,
     read_published,
     reopen_period,
     republish,
 )
-from billing_assets.stores.stored_completion import StoredBills, read_accounts, read_bills
 from billing_assets.stores.small_objects import etag_of, read_text
+from billing_assets.stores.stored_completion import StoredBills, read_accounts, read_bills
 from billing_assets.stores.stored_periods import StoredShares, shares_beside
 
 
@@ -94,6 +108,10 @@ class StoredPeriodsResource(dg.ConfigurableResource):
         """What the other periods bill of the lines and invoices of one."""
         store = IntermediateStore(self.storage_uri, lambda: aws_clients().s3)
         return shares_beside(store, own, partition)
+
+    def completed(self) -> dict[str, Completed | Unknown]:
+        """How complete each period is, as far as completion has said so."""
+        return completed_periods(IntermediateStore(self.storage_uri, lambda: aws_clients().s3))
 
 
 class ClockResource(dg.ConfigurableResource):
@@ -191,6 +209,18 @@ class MasterBillsResource(dg.ConfigurableResource):
         """What is published of a period."""
         return read_published(aws_clients().s3, self.location, period)
 
+    def periods(self) -> list[str]:
+        """Every published period."""
+        return published_periods(aws_clients().s3, self.location)
+
+    def closed_periods(self) -> list[str]:
+        """Every closed period."""
+        return closed_periods(aws_clients().s3, self.location)
+
+    def read_closed(self, period: str) -> ClosedPeriod | None:
+        """The record that closes a period."""
+        return read_closed(aws_clients().s3, self.location, period)
+
     def close(self, period: str, *, closed_by: str, now: dt.datetime) -> ClosedPeriod:
         """Close a period as it is published."""
         return close_period(aws_clients().s3, self.location, period, closed_by=closed_by, now=now)
@@ -212,10 +242,29 @@ class MasterBillsResource(dg.ConfigurableResource):
         published = self.read(period)
         return published is not None and published.content_sha256 == content_sha256
 
-    def closed_periods(self) -> list[str]:
-        """Every closed period, in order."""
-        return closed_periods(aws_clients().s3, self.location)
-
     def contents(self) -> dict[str, str]:
         """The content SHA-256 of every published period."""
         return published_contents(aws_clients().s3, self.location)
+
+
+class AppStoresResource(dg.ConfigurableResource):
+    """The app's stores, only looked at: how much they hold."""
+
+    bucket: str = Field(description="Name of the bucket.")
+    stage4_prefix: str = Field(description="Prefix of the Stage 4 objects.")
+
+    def table(self, name: str) -> TableFigures | None:
+        """A table's size; None if there is none."""
+        return table_figures(aws_clients().dynamodb, name)
+
+    def cache(self, table: str) -> ItemFigures | None:
+        """The cached accounts to track; None if there are none."""
+        return cache_figures(aws_clients().dynamodb, table)
+
+    def listed(self, key: str) -> ListFigures | None:
+        """A JSON list of the bucket; None if there is none."""
+        return list_figures(aws_clients().s3, self.bucket, key)
+
+    def day(self, day: dt.date) -> DayFigures:
+        """The Stage 4 objects of a day."""
+        return day_figures(aws_clients().s3, self.bucket, self.stage4_prefix, day)

@@ -1,6 +1,7 @@
 """The Bill Review app's own stores as external assets, so that the graph shows the whole flow.
 
-Never written by us, but for the combined list of master bills, which we derive and the app reads and edits.
+Never written by us, but for the combined list of master bills, which we derive and the app reads and edits. How much
+they hold is observed in `observations`.
 """
 
 import dagster as dg
@@ -22,13 +23,17 @@ STAGE4_OBJECTS = dg.AssetKey(["bill_review", "stage4_objects"])
 ACCOUNTS_OBJECT = dg.AssetKey(["bill_review", "accounts_to_track_object"])
 COMBINED_LIST = dg.AssetKey(["bill_review", "master_bills_latest"])
 ACCOUNTS_CACHE = dg.AssetKey(["bill_review", "accounts_to_track_cache"])
+DRAFTS_TABLE = dg.AssetKey(["bill_review", "header_drafts_table"])
+BILLBACK_TABLE = dg.AssetKey(["bill_review", "billback_master_table"])
 OWNERS = ["team:bill-review"]
 
 
 def build_sources(settings: Settings) -> list[dg.AssetSpec]:
     """What the pipeline reads, and the list that the app reads: an external asset for each store of the app."""
 
-    def spec(key: dg.AssetKey, uri: str, kinds: set[str], description: str, columns: dg.TableSchema) -> dg.AssetSpec:
+    def spec(
+        key: dg.AssetKey, uri: str, kinds: set[str], description: str, columns: dg.TableSchema | None = None
+    ) -> dg.AssetSpec:
         return dg.AssetSpec(
             key,
             description=f"{description}\n\nStands at `{uri}`. Written by the Bill Review app; this project only reads.",
@@ -36,7 +41,7 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             kinds=kinds,
             owners=OWNERS,
             tags={WRITES: "nothing"},
-            metadata={"uri": uri, **page(columns)},
+            metadata={"uri": uri, **(page(columns) if columns else {})},
         )
 
     bucket = f"s3://{settings.bucket}"
@@ -75,6 +80,18 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             {"dynamodb"},
             "**One item is the whole list** of accounts to track: an optional cache, limited to 409,600 bytes.",
             ACCOUNTS_ITEM,
+        ),
+        spec(
+            DRAFTS_TABLE,
+            f"dynamodb://{settings.drafts_table}",
+            {"dynamodb"},
+            "Header drafts of bills that people are editing. Only looked at.",
+        ),
+        spec(
+            BILLBACK_TABLE,
+            f"dynamodb://{settings.billback_table}",
+            {"dynamodb"},
+            "Billback masters of the app; empty in December 2024. Only looked at.",
         ),
         dg.AssetSpec(
             COMBINED_LIST,

@@ -9,6 +9,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,7 +25,6 @@ from billing_assets_tests.stores.published import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 DECEMBER, JANUARY = "2024-12", "2025-01"
 PUBLISHING = ("ubi_assignments", "resolved_line_items", "master_bills_json")
@@ -67,9 +67,15 @@ class PublicationWorld:
         clients.s3.create_bucket(Bucket=own["BILLING_BUCKET"])
         settings = Settings.from_environment(own)
         world = cls(settings, {**stack, **own}, clients, instance, build_definitions(settings))
-        for start, period in ((0, DECEMBER), (100, JANUARY)):
-            world._assign(period, [_line(start + at) for at in range(LINES)])
+        world.add_period(DECEMBER, 0)
+        world.add_period(JANUARY, 100)
         return world
+
+    def add_period(self, period: str, first: int) -> Decimal:
+        """Assign 24 more lines, numbered from `first`; their dollars. No number may be used twice."""
+        lines = [_line(first + at) for at in range(LINES)]
+        self._assign(period, lines)
+        return sum((Decimal(str(line["Line Item Charge"])) for line in lines), Decimal())
 
     @property
     def location(self) -> MasterBillLocation:
@@ -87,6 +93,12 @@ class PublicationWorld:
     def combined(self) -> bytes:
         """The bytes of the combined list."""
         return self.place.content(self.location.combined_key)
+
+    def storage_file(self, name: str) -> Path:
+        """Where a file of the intermediate data stands; its folder is made."""
+        path = Path(self.settings.storage_uri) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def period_object(self, period: str = JANUARY) -> bytes:
         """The bytes of a period's object."""

@@ -102,6 +102,8 @@ def test_the_graph_shows_the_stores_of_the_app(graph: dg.AssetGraph) -> None:
         "bill_review/stage4_objects",
         "bill_review/accounts_to_track_object",
         "bill_review/accounts_to_track_cache",
+        "bill_review/header_drafts_table",
+        "bill_review/billback_master_table",
         "bill_review/master_bills_latest",
         "snowflake/MASTER_BILL_PERIODS",
     }

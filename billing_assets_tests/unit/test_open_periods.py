@@ -65,7 +65,8 @@ def test_without_history_only_the_period_that_is_due_is_asked_for() -> None:
 @given(
     due=ordinals.map(_month),
     tries=st.dictionaries(
-        ordinals.map(lambda ordinal: _month(ordinal).key), st.builds(MonthEndTries, st.integers(1, 9), settled=st.booleans())
+        ordinals.map(lambda ordinal: _month(ordinal).key),
+        st.builds(MonthEndTries, st.integers(1, 9), settled=st.booleans()),
     ),
 )
 def test_no_month_end_is_forgotten_and_none_is_repeated(due: Month, tries: dict[str, MonthEndTries]) -> None:

@@ -17,8 +17,8 @@ from billing_assets.stores.parquet import ACCOUNT_COLUMNS
 
 ACCOUNTS_TO_TRACK = dg.AssetKey("accounts_to_track")
 
-DESCRIPTION = """**One row is one account** that operations expect bills for, from the list in S3. Where S3 has none that
-can be read, the app's cache in DynamoDB stands in for it, and a check says so.
+DESCRIPTION = """**One row is one account** that operations expect bills for, from the list in S3. Where S3 has none
+that can be read, the app's cache in DynamoDB stands in for it, and a check says so.
 
 No asset of the billing chain depends on it: a wrong list can make completion look wrong, but bills nobody. Its data
 version is the SHA-256 of what the list says: a list that is saved again unchanged changes nothing below.
@@ -35,6 +35,7 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
         kinds={"s3", "parquet"},
         owners=["team:billing-data"],
         code_version="2",
+        pool="s3",
         # Beside check results Dagster takes no type from a MaterializeResult's parameter.
         dagster_type=dg.PythonObjectDagsterType(AccountsToTrack),
         check_specs=account_check_specs(ACCOUNTS_TO_TRACK),

@@ -55,6 +55,7 @@ def build_exported_check() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=SNOWFLAKE_PERIODS,
         name=EXPORTED,
+        pool="snowflake",
         description="Snowflake holds every published period with the content that is published now, no period that is "
         "not published, and in its tables what the periods' rows say. ERROR if not, with the command that mends it.",
     )

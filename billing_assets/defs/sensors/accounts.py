@@ -43,7 +43,8 @@ def build_changed_accounts(settings: Settings, jobs: PeriodJobs) -> dg.SensorDef
             return dg.SkipReason("a run of the accounts is under way")
         etag = accounts.etag()
         if etag == seen.etag:
-            return dg.SkipReason("the list is the same object" if etag else f"there is no list at {accounts.location.uri}")
+            is_same = "the list is the same object" if etag else f"there is no list at {accounts.location.uri}"
+            return dg.SkipReason(is_same)
         content = _content(accounts) if etag else seen.content
         if content == seen.content:
             return dg.SensorResult(

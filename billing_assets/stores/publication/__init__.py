@@ -1,12 +1,13 @@
 """Published master bills in S3: a period's own object, the combined list derived from it, and what was decided.
 
 `publish` is what a run does; `close_period`, `reopen_period` and `republish` are what a person does; `read_published`,
-`published_periods`, `published_contents`, `read_closed`, `combined_differs` and `PublicationHistory` only look.
+`published_periods`, `published_contents`, `closed_periods`, `read_closed`, `combined_differs` and `PublicationHistory`
+only look.
 """
 
 from __future__ import annotations
 
-from billing_assets.stores.publication.closing import close_period, reopen_period
+from billing_assets.stores.publication.closing import close_period, closed_periods, reopen_period
 from billing_assets.stores.publication.combined import (
     AlteredBill,
     CombinedDiffers,
@@ -20,7 +21,6 @@ from billing_assets.stores.publication.history import PublicationHistory
 from billing_assets.stores.publication.objects import (
     MasterBillLocation,
     PublishedPeriod,
-    closed_periods,
     published_contents,
     published_periods,
     read_closed,

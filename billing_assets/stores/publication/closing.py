@@ -12,7 +12,7 @@ import msgspec
 from billing_assets.domain.errors import PublicationRefusedError
 from billing_assets.domain.money import total
 from billing_assets.stores.publication.conditional import LostRaceError, Patience
-from billing_assets.stores.publication.objects import MasterBillLocation, Publications
+from billing_assets.stores.publication.objects import CLOSED_FOLDER, MasterBillLocation, Publications
 from billing_assets.stores.publication.records import (
     ClosedPeriod,
     ReopenedPeriod,
@@ -96,6 +96,19 @@ def reopen_period(  # noqa: PLR0913  # who, when and why are facts of the record
         opened, period, reason=given_reason(reason), reopened_by=reopened_by, reopened_utc=moment_text(now)
     )
     return (patience or Patience()).persist(reopening, where=opened.bucket.address(location.closed_key(period)))
+
+
+def closed_periods(s3: S3Client, location: MasterBillLocation, *, patience: Patience | None = None) -> list[str]:
+    """Every period that is closed, in order, as `YYYY-MM`; their records are not read.
+
+    Raises:
+        AccessDeniedError: S3 says no.
+        StoreUnavailableError: S3 stayed away until the deadline.
+    """
+    opened = Publications(s3, location)
+    return (patience or Patience()).persist(
+        opened.closed_periods, where=opened.bucket.address(f"{location.periods_prefix}{CLOSED_FOLDER}")
+    )
 
 
 def _record_of(opened: Publications, period: str, *, closed_by: str, closed_utc: str) -> ClosedPeriod:

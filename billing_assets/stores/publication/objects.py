@@ -35,6 +35,8 @@ CONTENT_SHA256 = "content-sha256"
 RESTATEMENT = "restatement"
 """Metadata of a period's object: the key of its last restatement; later runs pass it on."""
 
+CLOSED_FOLDER = "closed/"
+
 _PERIOD_REMEDY = (
     "bring back its last readable version (the bucket's object versions), or move it away and materialize the period "
     "again"
@@ -57,7 +59,7 @@ class MasterBillLocation:
 
     def closed_key(self, period: str) -> str:
         """The record that closes the period."""
-        return f"{self.periods_prefix}closed/{Month.from_key(period).key}.json"
+        return f"{self.periods_prefix}{CLOSED_FOLDER}{Month.from_key(period).key}.json"
 
     def reopened_key(self, record: ClosedPeriod) -> str:
         """Where that record goes; named by when the period was closed, so that a second try finds the first."""
@@ -156,13 +158,13 @@ class Publications:
 
     def periods(self) -> list[str]:
         """Every period that has an object, in order."""
-        return self._periods_under(self.location.periods_prefix)
+        return self._periods_in(self.location.periods_prefix)
 
     def closed_periods(self) -> list[str]:
-        """Every period whose closing record stands, in order."""
-        return self._periods_under(f"{self.location.periods_prefix}closed/")
+        """Every period that a record closes, in order."""
+        return self._periods_in(f"{self.location.periods_prefix}{CLOSED_FOLDER}")
 
-    def _periods_under(self, prefix: str) -> list[str]:
+    def _periods_in(self, prefix: str) -> list[str]:
         names = (key.removeprefix(prefix) for key in self.bucket.keys(prefix))
         stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(stem for stem in stems if _is_period(stem))
@@ -206,17 +208,6 @@ def published_periods(s3: S3Client, location: MasterBillLocation, *, patience: P
     """
     opened = Publications(s3, location)
     return (patience or Patience()).persist(opened.periods, where=opened.bucket.address(location.periods_prefix))
-
-
-def closed_periods(s3: S3Client, location: MasterBillLocation, *, patience: Patience | None = None) -> list[str]:
-    """Every period that is closed, in order, as `YYYY-MM`.
-
-    Raises:
-        AccessDeniedError: S3 says no.
-        StoreUnavailableError: S3 stayed away until the deadline.
-    """
-    opened = Publications(s3, location)
-    return (patience or Patience()).persist(opened.closed_periods, where=opened.bucket.address(location.periods_prefix))
 
 
 def published_contents(

@@ -1,0 +1,101 @@
+"""`period_status`: the page to look at. One row for every period, from what the stores and Dagster know."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from billing_assets.defs.metadata import Metadata, markdown_table
+from billing_assets.defs.pictures import Colour, labelled_grid, picture
+from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
+from billing_assets.defs.snowflake_resource import SnowflakeExportResource
+from billing_assets.defs.status_sources import status_sources
+from billing_assets.domain.period_status import COLUMNS, StatusRow, Tone, status_rows
+from billing_assets.settings import Settings
+
+_MOST_DRAWN = 36
+_COLOURS: dict[Tone, Colour] = {
+    Tone.GOOD: (151, 208, 165),
+    Tone.ATTENTION: (247, 206, 105),
+    Tone.BAD: (232, 138, 124),
+    Tone.NONE: (228, 230, 233),
+}
+
+DESCRIPTION = """The page to look at: **one row for every UBI period**, the newest first.
+
+| column | says |
+| --- | --- |
+| generated | bills and dollars of the period's object in S3 |
+| exported | whether Snowflake holds just those |
+| complete | expected accounts that have a bill |
+| closed | whether its bills change by decision only |
+| restate | whether a *pending restatement* waits for a person |
+| stale | whether its rows were resolved to other content after its bills were made |
+| last run | of the period, and how it ended |
+
+Green is well, yellow waits for somebody, red is wrong, grey is open or not known; a cell that is not known says why. It
+bills nothing and is upstream of nothing: materialize it as often as you like (job `refresh_period_status`).
+"""
+
+
+def build_period_status(settings: Settings, *, group: str) -> dg.AssetsDefinition:
+    """The page.
+
+    Args:
+        settings: Whether Snowflake is configured.
+        group: Where the graph shows it.
+    """
+    has_snowflake = bool(settings.variables_set & {"SNOWFLAKE_ACCOUNT", "SNOWFLAKE_SECRET_ID"})
+
+    @dg.asset(
+        deps=["master_bills_json", "snowflake_master_bills"],
+        group_name=group,
+        description=DESCRIPTION,
+        kinds={"s3", "table"},
+        owners=["team:billing-data"],
+        code_version="1",
+    )
+    def period_status(
+        context: dg.AssetExecutionContext,
+        master_bills: MasterBillsResource,
+        stored_periods: StoredPeriodsResource,
+        snowflake: SnowflakeExportResource,
+    ) -> dg.MaterializeResult:
+        configured = snowflake if has_snowflake else None
+        rows = status_rows(status_sources(context.instance, master_bills, stored_periods, configured))
+        context.log.info(f"{len(rows):,} periods, {_count(rows, Tone.BAD)} cells are wrong")
+        return dg.MaterializeResult(metadata=_metadata(rows))
+
+    return period_status
+
+
+def build_refreshing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:
+    """The job that makes the page anew, and a schedule for it that is stopped until somebody starts it."""
+    job = dg.define_asset_job(
+        "refresh_period_status",
+        selection=dg.AssetSelection.assets("period_status"),
+        description="Make the page `period_status` anew. Reads every published period; writes nothing but the page.",
+    )
+    schedule = dg.ScheduleDefinition(
+        name="refresh_period_status_hourly",
+        job=job,
+        cron_schedule="40 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    return job, schedule
+
+
+def _metadata(rows: list[StatusRow]) -> Metadata:
+    drawn = [(row.period, [(cell.short, _COLOURS[cell.tone]) for cell in row.cells]) for row in rows[:_MOST_DRAWN]]
+    return {
+        "dagster/row_count": len(rows),
+        "picture": picture(labelled_grid(COLUMNS, drawn), of="periods by what was done"),
+        "periods": markdown_table(
+            ("period", *COLUMNS), [(row.period, *(cell.text for cell in row.cells)) for row in rows]
+        ),
+        "cells_wrong": _count(rows, Tone.BAD),
+        "cells_that_wait_for_somebody": _count(rows, Tone.ATTENTION),
+    }
+
+
+def _count(rows: list[StatusRow], tone: Tone) -> int:
+    return sum(cell.tone is tone for row in rows for cell in row.cells)

@@ -1,0 +1,115 @@
+"""The page of all periods: right figures, cells that say why they are blank, a broken store that harms no other."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from billing_assets.definitions import build_definitions
+from billing_assets.domain.money import plain, total
+from billing_assets.domain.period_status import COLUMNS
+from billing_assets.settings import Settings
+from billing_assets_tests.graph.publication_world import DECEMBER, JANUARY, QUIET, PublicationWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Cells = dict[str, dict[str, str]]
+
+
+@pytest.fixture
+def world(
+    stack_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[PublicationWorld]:
+    """December and January published."""
+    for name, value in stack_environment.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = PublicationWorld.make(instance, tmp_path, stack_environment)
+        for period in (DECEMBER, JANUARY):
+            assert world.run(period=period).success
+        yield world
+
+
+def _page(world: PublicationWorld, **variables: str) -> tuple[Cells, dict[str, Any]]:
+    """The cells by period and column, and all metadata. Snowflake is not configured, if not told otherwise."""
+    own = {name: value for name, value in world.environment.items() if not name.startswith("SNOWFLAKE_")}
+    definitions = build_definitions(Settings.from_environment({**own, **variables}))
+    job = definitions.resolve_job_def("refresh_period_status")
+    result = job.execute_in_process(instance=world.instance, run_config=QUIET)
+    (materialization,) = result.asset_materializations_for_node("period_status")
+    metadata = {name: value.value for name, value in materialization.metadata.items()}
+    _, _, *lines = str(metadata["periods"]).splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
+    return {row[0]: dict(zip(COLUMNS, row[1:], strict=True)) for row in rows}, metadata
+
+
+def test_the_page_shows_another_state_than_the_stores(world: PublicationWorld) -> None:
+    """Bills and dollars are the published ones; a closed, pending and stale period says so; the newest comes first."""
+    assert world.launch("close_period", "close", period=JANUARY, closed_by="ann").success
+    world.change_amount(JANUARY, "1.00")
+    assert world.run(period=JANUARY).success
+    world.change_amount(DECEMBER, "2.00")
+    assert world.run("ubi_assignments", "resolved_line_items", period=DECEMBER).success
+    cells, metadata = _page(world)
+    assert list(cells) == [JANUARY, DECEMBER]
+    bills = world.published(DECEMBER).bills
+    assert cells[DECEMBER]["generated"] == f"{len(bills)} bills, ${plain(total(b.utility_amount for b in bills))}"
+    assert cells[DECEMBER]["stale"].startswith("resolved anew since")
+    assert (cells[DECEMBER]["closed"], cells[DECEMBER]["restate"]) == ("open", "none")
+    assert cells[JANUARY]["closed"].endswith("by ann")
+    assert cells[JANUARY]["restate"].startswith("a restatement is pending")
+    assert cells[JANUARY]["last run"].startswith("success, ")
+    assert cells[JANUARY]["exported"] == "not known: Snowflake is not configured"
+    assert cells[JANUARY]["complete"] == "not computed"
+    assert metadata["cells_wrong"] == 0
+
+
+def test_one_broken_store_loses_the_page(world: PublicationWorld) -> None:
+    """A damaged period, an edited one, a wrong Snowflake and a foreign file cost their own cells only."""
+    world.place.put(world.location.period_key(DECEMBER), b'[{"master_bill_id": "P')
+    world.place.put(world.location.period_key(JANUARY), b"[]")
+    world.storage_file("completion_tracker.parquet").write_bytes(b"no table")
+    wrong = {"SNOWFLAKE_ACCOUNT": "a", "SNOWFLAKE_DATABASE": "D", "SNOWFLAKE_SCHEMA": "not a name; DROP"}
+    cells, _ = _page(world, **wrong)
+    assert cells[DECEMBER]["generated"].startswith("not known: a JSON list can't be read")
+    assert cells[JANUARY]["generated"] == "0 bills, $0.00, but the object was written by somebody else"
+    assert cells[JANUARY]["exported"].startswith("not known: ")
+    assert cells[JANUARY]["complete"] == "not known: completion_tracker can't be read"
+    assert cells[JANUARY]["last run"].startswith("success, ")
+
+
+def test_a_period_is_shown_as_complete_that_is_not(world: PublicationWorld) -> None:
+    """Excluded accounts count as assigned; percent are rounded down; the picture is a PNG that any viewer opens."""
+    table = pa.table({"ubi_period": [JANUARY] * 3, "state": ["assigned", "excluded_only", "missing"]})
+    pq.write_table(table, world.storage_file(f"completion_tracker/{JANUARY}.parquet"))
+    cells, metadata = _page(world)
+    assert cells[JANUARY]["complete"] == "66 % (2 of 3 accounts)"
+    assert cells[DECEMBER]["complete"] == "not computed"
+    data = base64.b64decode(str(metadata["picture"]).partition("base64,")[2].rstrip(")"))
+    assert len(data) < 8_000
+    _assert_is_a_png(data)
+
+
+def _assert_is_a_png(data: bytes) -> None:
+    """As wide and high as it says, and every pixel of its palette."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", data[16:24])
+    chunks, at = {}, 8
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        name, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length]) == (zlib.crc32(name + content),)
+        chunks[name] = content
+        at += 12 + length
+    pixels = zlib.decompress(chunks[b"IDAT"])
+    assert len(pixels) == height * (width + 1)
+    assert max(pixels) < len(chunks[b"PLTE"]) // 3

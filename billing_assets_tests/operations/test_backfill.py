@@ -1,0 +1,119 @@
+"""Twenty-four periods by the UI's backfill, beside runs of the newest ones, publish the bytes of a sequence.
+
+It takes minutes, so it runs with BILLING_ASSETS_FULL=1 only; figures are printed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
+
+from billing_assets.definitions import build_definitions
+from billing_assets.settings import Settings
+from billing_assets_tests.graph.exporting import months
+from billing_assets_tests.graph.publication_world import DECEMBER, JANUARY, PUBLISHING
+from billing_assets_tests.operations.conftest import DEPLOYMENT, FULL, ONE_MACHINE, deployed
+from billing_assets_tests.operations.postgres import why_not
+from billing_assets_tests.operations.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from billing_assets_tests.graph.publication_world import PublicationWorld
+    from billing_assets_tests.operations.conftest import Deployment
+
+CHAIN = (*PUBLISHING, "snowflake_master_bills")
+PERIODS = months("2024-04", 24)
+NEWEST = PERIODS[-2:]
+_BACKFILL_SECONDS = 1500.0
+
+pytestmark = [
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(not FULL, reason="takes minutes: BILLING_ASSETS_FULL=1 runs it"),
+]
+
+
+@pytest.fixture
+def busy(stack_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment with the project's own limits, and 24 periods to bill."""
+    folder = tmp_path_factory.mktemp("busy")
+    with deployed(ONE_MACHINE if why_not() else DEPLOYMENT, folder, stack_environment) as running:
+        for number, period in enumerate(PERIODS):
+            if period not in {DECEMBER, JANUARY}:
+                running.world.add_period(period, 10_000 + 100 * number)
+        yield running
+
+
+def test_a_backfill_beside_a_schedule_publishes_other_bytes_than_a_sequence(busy: Deployment) -> None:
+    """Every run succeeds, and but for the time of publication every byte is the sequential run's."""
+    house, began = busy.house, time.monotonic()
+    backfill_id = house.backfill(CHAIN, PERIODS)
+    ticked: list[str] = []
+
+    def ended() -> bool:
+        # A schedule that ticks as soon as its last runs have ended, for the two newest periods.
+        if all(house.has_ended(run) for run in ticked[-2:]):
+            ticked.extend(house.launch(CHAIN, partition=period) for period in NEWEST)
+        backfill = house.instance.get_backfill(backfill_id)
+        assert backfill is not None
+        return backfill.status in BULK_ACTION_TERMINAL_STATUSES
+
+    until(ended, seconds=_BACKFILL_SECONDS, what=lambda: house.story(ticked[0]))
+    until(lambda: all(map(house.has_ended, ticked)), seconds=300, what=lambda: house.story(ticked[-1]))
+    seconds = time.monotonic() - began
+    runs = house.instance.get_runs()
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}, _failed(busy)
+    backfill = house.instance.get_backfill(backfill_id)
+    assert backfill is not None
+    assert backfill.status is BulkActionStatus.COMPLETED_SUCCESS
+    print(f"\n{len(runs)} runs, {len(ticked)} of them ticked, {seconds:.0f} s, most at once {_most_at_once(busy)}")  # noqa: T201  # figures
+    for asset in CHAIN:
+        assert house.instance.get_materialized_partitions(dg.AssetKey(asset)) == set(PERIODS)
+    assert _published_bytes(busy.world) == _published_bytes(_sequential(busy.world))
+
+
+def _sequential(world: PublicationWorld) -> PublicationWorld:
+    """The same assignments, published elsewhere one after the other in this process."""
+    elsewhere = {
+        **world.environment,
+        "BILLING_MASTER_BILLS_KEY": "sequence/master-bills-latest.json",
+        "BILLING_MASTER_BILLS_PREFIX": "sequence/master-bills/",
+        "BILLING_STORAGE_URI": f"{world.settings.storage_uri}-sequence",
+    }
+    settings = Settings.from_environment(elsewhere)
+    other = dataclasses.replace(world, settings=settings, definitions=build_definitions(settings))
+    for period in PERIODS:
+        assert other.run(period=period).success
+    return other
+
+
+def _published_bytes(world: PublicationWorld) -> dict[str, bytes]:
+    """Every period's object and the combined list, without the time of publication."""
+    found = {period: world.period_object(period) for period in PERIODS} | {"combined": world.combined}
+    return {name: re.sub(rb'"created_utc": ?"[^"]+"', b'"created_utc":""', content) for name, content in found.items()}
+
+
+def _most_at_once(busy: Deployment) -> int:
+    """The largest number of runs that went at the same time."""
+    moments = []
+    for record in busy.house.instance.get_run_records():
+        moments += [(record.start_time or 0.0, 1), (record.end_time or 0.0, -1)]
+    going = most = 0
+    for _, step in sorted(moments):
+        going += step
+        most = max(most, going)
+    return most
+
+
+def _failed(busy: Deployment) -> str:
+    return "\n".join(
+        busy.house.story(run.run_id)
+        for run in busy.house.instance.get_runs()
+        if run.status is not dg.DagsterRunStatus.SUCCESS
+    )
