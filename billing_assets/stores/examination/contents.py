@@ -47,14 +47,14 @@ class ContentsExamination:
                     f"{where} is not there: completion can't be judged (billing is not concerned)",
                     "set BILLING_ACCOUNTS_KEY to the object that the app's CONFIG page saves",
                 )
-            accounts, faults = parse_accounts(body.decode(), where=where)
+            read = parse_accounts(body.decode(), where=where)
         except UnicodeDecodeError:
             return Finding.failed(check, subject, f"{where} is not UTF-8 text", "save the list again in the app")
         except (UnreadableInputError, AccessDeniedError) as error:
             return self._refused(check, subject, error, f"s3:GetObject on {self._settings.bucket}/{key}")
-        found = f"{len(accounts):,} accounts, {len(body):,} bytes"
-        figures = {"accounts": len(accounts), "size_bytes": len(body)}
-        if faults:
+        found = f"{len(read.accounts):,} accounts, {len(body):,} bytes"
+        figures = {"accounts": len(read.accounts), "size_bytes": len(body)}
+        if faults := read.unreadable:
             remedy = f"correct item {faults[0].index} ({faults[0].reason}) and the others on the app's CONFIG page"
             return Finding(
                 check, subject, Outcome.WARNING, f"{found}, {len(faults)} can't be read", remedy, {**figures}
