@@ -9,7 +9,7 @@ import dagster as dg
 
 from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
-from billing_assets.domain.errors import BillingError
+from billing_assets.domain.errors import BillingError, ConfigurationError
 from billing_assets.domain.money import total
 from billing_assets.domain.period_status import Billed, Closed, Exported, LastRun, Published, StatusSources, Unknown
 from billing_assets.domain.restatement import Verdict
@@ -85,12 +85,9 @@ def _closed(master_bills: MasterBillsResource, period: str) -> Closed | None:
 
 def _exported(snowflake: SnowflakeExportResource | None) -> Mapping[str, Exported | Unknown]:
     if snowflake is None:
-        raise _NOT_CONFIGURED
+        raise ConfigurationError("Snowflake is not configured", remedy="set the SNOWFLAKE_ variables")
     rows = exported_periods(snowflake.connect, snowflake.target)
     return {period: Exported(row.content_sha256, row.exported_at_utc) for period, row in rows.items()}
-
-
-_NOT_CONFIGURED = BillingError("Snowflake is not configured", remedy="set the SNOWFLAKE_ variables")
 
 
 def _billed(instance: dg.DagsterInstance, published: set[str]) -> dict[str, Billed | Unknown]:

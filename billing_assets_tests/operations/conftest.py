@@ -98,8 +98,8 @@ def deployed(kind: str, folder: Path, stack_environment: dict[str, str], **chang
             "run_queue": {"dequeue_interval_seconds": 1, "user_code_failure_retry_delay": 1},
             "run_monitoring": {"poll_interval_seconds": 1},
         }
-        house = House.of(folder, file, environment, **daemons, **changes)
-        secrets = tuple(value for name, value in environment.items() if "PASSWORD" in name or "SECRET" in name)
+        house = House.of(folder, file, environment, **{**daemons, **changes})
+        secrets = (environment.get("DAGSTER_POSTGRES_PASSWORD", environment["AWS_SECRET_ACCESS_KEY"]),)
         yield Deployment(stack.enter_context(house), world, gate, kind, secrets)
 
 

@@ -15,8 +15,8 @@ from billing_assets_tests.faults.proxy import Fault, FaultProxy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_LONGEST_SECONDS = 25.0
-"""Shorter than botocore's patience, so that nobody who waits here asks twice."""
+_LONGEST_SECONDS = 100.0
+"""A client that loses its patience before asks again, and waits again."""
 
 
 @dataclass

@@ -154,7 +154,7 @@ class House:
         """Whether a run is over, well or not."""
         return self.status(run_id) in _ENDED
 
-    def wait(self, run_id: str, *statuses: dg.DagsterRunStatus, seconds: float = 90.0) -> None:
+    def wait(self, run_id: str, *statuses: dg.DagsterRunStatus, seconds: float = 150.0) -> None:
         """Until a run stands so; another end than one waited for fails the test at once."""
 
         def stands() -> bool:
