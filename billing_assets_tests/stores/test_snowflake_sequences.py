@@ -71,9 +71,10 @@ class Step:
         ]
 
 
-SAME = (("1.00", "-3.00"), "draft")
-DEARER = (("1.00", "9999999999999.99", "0.00"), "draft")
-SENT = (SAME[0], "sent")
+Bill = tuple[tuple[str, ...], str]
+SAME: Bill = (("1.00", "-3.00"), "draft")
+DEARER: Bill = (("1.00", "9999999999999.99", "0.00"), "draft")
+SENT: Bill = (SAME[0], "sent")
 # Few enough that a bill is often what it was in the step before.
 _BILLS = st.fixed_dictionaries(
     dict.fromkeys(("P1", "P2", "P'3"), st.sampled_from([None, SAME, SAME, DEARER, SENT]))
@@ -87,7 +88,7 @@ STEPS = st.builds(
 )
 
 # New, the same, changed, another status, vanished, forced and emptied, with a lost answer between.
-_CHANGED = {JANUARY: {"P1": SAME, "P2": DEARER, "P'3": SENT}, FEBRUARY: {"P1": SAME}}
+_CHANGED: dict[str, dict[str, Bill]] = {JANUARY: {"P1": SAME, "P2": DEARER, "P'3": SENT}, FEBRUARY: {"P1": SAME}}
 EVERYTHING = [
     Step({JANUARY: dict.fromkeys(("P1", "P2", "P'3"), SAME), FEBRUARY: {"P1": SAME}}, force=False, fault=None),
     Step(_CHANGED, force=False, fault=(18, "answer lost")),
