@@ -153,12 +153,16 @@ def connect_to(
 
 def state_of(connection: SnowflakeConnection, target: SnowflakeTarget) -> State:
     """All four tables as of one moment."""
+    state: State = {}
     with connection.cursor() as cursor:
         cursor.execute("BEGIN TRANSACTION")
         try:
-            return {name: [tuple(row) for row in cursor.execute(_rows_of(target, name)).fetchall()] for name in _TABLES}
+            for name in _TABLES:
+                cursor.execute(_rows_of(target, name))
+                state[name] = [tuple(row) for row in cursor.fetchall()]
         finally:
             cursor.execute("ROLLBACK")
+    return state
 
 
 def _rows_of(target: SnowflakeTarget, name: str) -> str:
