@@ -55,7 +55,7 @@ def build_period_jobs() -> PeriodJobs:
         ),
         accounts=dg.define_asset_job(
             "accounts",
-            selection=dg.AssetSelection.assets(ACCOUNTS).without_checks(),
+            selection=dg.AssetSelection.assets(ACCOUNTS),
             description="Read the accounts to track again.",
         ),
         checks=dg.define_asset_job(
