@@ -143,7 +143,7 @@ def _baseline(row: int) -> int:
 
 
 def _label_of(months_of: PropertyMonths) -> str:
-    label = months_of.property_name or months_of.property_id or "(no property)"
+    label = (months_of.property_name or months_of.property_id) if months_of.property_id else "(no property)"
     return label if len(label) <= _LABEL_CHARACTERS else f"{label[: _LABEL_CHARACTERS - 1]}…"
 
 

@@ -208,7 +208,8 @@ def test_the_letter_of_doubts_names_other_items() -> None:
         f"  where:  {WHERE}, items 1, 2 and 4\n"
         "  found:  no property; matched by its number alone, where that is unique: items 1 and 4\n"
         "          propertyId and property_id differ; propertyId is used: item 2\n"
-        "  rule:   an account is told by property and number, counts once, and is expected if any of its items says so\n"
+        "  rule:   an account is told by property and number, counts once, "
+        "and is expected if any of its items says so\n"
         "  remedy: correct them on the CONFIG page; the next materialization picks them up"
     )
     assert doubtful_letter(read, [], WHERE) is None
