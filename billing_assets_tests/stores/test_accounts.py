@@ -17,7 +17,6 @@ from billing_assets.domain.errors import BillingError, ConfigurationError
 from billing_assets.domain.listed_accounts import listed_accounts
 from billing_assets.domain.periods import Month
 from billing_assets.stores.accounts import ListLocation, read_cached_list, read_list
-from billing_assets.stores.aws import AwsClients
 from billing_assets.stores.completion_columns import grid_values
 from billing_assets_tests.graph.completion_world import make_config_table
 from billing_assets_tests.stores.aws_data import clients_in, environment, fresh_name
@@ -27,6 +26,8 @@ from billing_assets_tests.unit.test_completion import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from billing_assets.stores.aws import AwsClients
 
 MANY = 20_000
 MONTHS = [Month(2024, 1).plus(n).key for n in range(14)]
@@ -75,7 +76,7 @@ def test_a_size_that_dynamodb_refuses_is_said_to_fit(
         assert (cached.text, cached.size_bytes) == (text, kilobytes * KB)
         assert CacheFit.of(cached, 100, text).fits
     else:
-        with pytest.raises(ClientError, match="(?i)item size"):
+        with pytest.raises(ClientError, match=r"(?i)item size"):
             _cache(clients, place, text)
         _cache(clients, place, list_of(100 * KB))
     (check,) = [c for c in check_accounts(read_list(clients, place, now=NOON)) if c.check_name == CACHE_FITS]
@@ -89,7 +90,7 @@ def test_a_byte_more_than_the_limit_is_kept(clients: AwsClients, place: ListLoca
     from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
 
     _cache(clients, place, list_of(400 * KB))
-    with pytest.raises(ClientError, match="(?i)item size"):
+    with pytest.raises(ClientError, match=r"(?i)item size"):
         _cache(clients, place, list_of(400 * KB + 1))
 
 

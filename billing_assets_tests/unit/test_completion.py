@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,9 @@ from billing_assets.domain.completion import (
 from billing_assets.domain.listed_accounts import listed_accounts
 from billing_assets.domain.periods import Month
 from billing_assets.domain.resolved import Status
+
+if TYPE_CHECKING:
+    from random import Random
 
 JANUARY = "2025-01"
 PROPERTIES, NUMBERS = ("", "P", "Q"), ("A", "B")
@@ -83,13 +87,13 @@ def test_an_item_or_a_bill_is_lost_or_counted_twice(items: list[AccountToTrack],
 
 @given(ITEMS, ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_list_or_rows_changes_completion(
-    items: list[AccountToTrack], rows: list[BilledRow], random: st.randoms
-) -> None:  # type: ignore[valid-type]
+    items: list[AccountToTrack], rows: list[BilledRow], random: Random
+) -> None:
     """Shuffled and multiplied input gives the same completion."""
     first = completion(items, rows)
     shuffled, mixed = items * 2, rows[:]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
+    random.shuffle(mixed)
     again = completion(shuffled, mixed)
     assert [(row.account.key, row.state, row.bill_count, row.amount_usd) for row in again.accounts] == [
         (row.account.key, row.state, row.bill_count, row.amount_usd) for row in first.accounts
