@@ -13,6 +13,7 @@ import dagster as dg
 
 from billing_assets.domain.completion import Share
 from billing_assets.domain.completion_grid import CompletionGrid, PropertyMonths
+from billing_assets.domain.periods import Month
 
 MOST_PROPERTIES = 40
 MOST_MONTHS = 24
@@ -20,24 +21,17 @@ MOST_BYTES = 30_000
 """The picture lives in the event log; without its figures it is always smaller than this."""
 
 _CELL_WIDTH, _CELL_HEIGHT, _GAP = 42, 17, 1
-_LEFT, _TOP = 190, 44
+_LEFT, _TOP = 190, 58
 _LEGEND_HEIGHT = 40
 _LABEL_CHARACTERS = 24
 # From few to all: told apart by eyes that don't tell red from green, and on paper.
 _COLOURS = (
-    "#7f2704",
-    "#a63603",
-    "#cc4c02",
-    "#ec7014",
-    "#fe9929",
-    "#fec44f",
-    "#fee391",
-    "#fff7bc",
-    "#e0f3db",
-    "#a8ddb5",
+    *("#662506", "#7f2704", "#993404", "#b84203", "#cc4c02"),
+    *("#ec7014", "#fe9929", "#fec44f", "#fee391", "#fff3b2"),
 )
-_ALL = "#43a2ca"
-_WHITE_ON_BELOW = 40
+_ALL = "#8fcbc3"
+_WHITE_ON_BELOW = 50
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -89,9 +83,14 @@ def _title(shown: int, of: int) -> str:
 
 
 def _labels(rows: Sequence[PropertyMonths], months: Sequence[str]) -> Iterator[str]:
-    for column, month in enumerate(months):
-        yield f'<text x="{_centre(column)}" y="{_TOP - 6}" text-anchor="middle" font-size="10">{month}</text>'
-    yield '<g text-anchor="end">'
+    yield '<g text-anchor="middle">'
+    for column, period in enumerate(months):
+        month = Month.from_key(period)
+        # A year stands once, over its first month: so that labels stay large and do not touch.
+        if column == 0 or month.month == 1:
+            yield f'<text x="{_centre(column)}" y="{_TOP - 21}" font-weight="bold">{month.year}</text>'
+        yield f'<text x="{_centre(column)}" y="{_TOP - 6}">{_MONTHS[month.month - 1]}</text>'
+    yield '</g><g text-anchor="end">'
     for row, months_of in enumerate(rows):
         yield f'<text x="{_LEFT - 6}" y="{_baseline(row)}">{_xml(_label_of(months_of))}</text>'
     yield "</g>"
@@ -144,7 +143,7 @@ def _baseline(row: int) -> int:
 
 
 def _label_of(months_of: PropertyMonths) -> str:
-    label = months_of.property_name or months_of.property_id or "(no property)"
+    label = (months_of.property_name or months_of.property_id) if months_of.property_id else "(no property)"
     return label if len(label) <= _LABEL_CHARACTERS else f"{label[: _LABEL_CHARACTERS - 1]}…"
 
 

@@ -30,7 +30,7 @@ class RunFailedError(BillingError):
 
 
 def run_everything(periods: Sequence[str], on_done: Callable[[], None]) -> tuple[dict[str, float], list[PeriodOutcome]]:
-    """Run the accounts, every period's chain and completion: the seconds of each period, and what the stores then hold.
+    """Run the accounts, every period's chain and completion; each period's seconds, and what stands in the stores then.
 
     Raises:
         RunFailedError: A run failed; those that had not begun are not run.

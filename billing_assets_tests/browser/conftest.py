@@ -13,7 +13,8 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "billing_assets")
-SCALE = ("--scale", "0.05", "--last-period", "2026-06")
+SCALE = ("--scale", os.environ.get("BILLING_ASSETS_SCREENSHOT_SCALE", "0.05"), "--last-period", "2026-06")
+"""The pictures of docs/images are of a full sample: set it to 1."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,29 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
         page.get_by_text("every_assignment_has_a_row").first.wait_for(timeout=60_000)
         page.get_by_text("rows_out").first.wait_for(timeout=60_000)
         _picture(page, "checks")
+        show_completion_check(page, url)
+        show_completion_grid(page, url)
         browser.close()
+
+
+def show_completion_check(page: Page, url: str) -> None:
+    """The check tells which accounts have no bill."""
+    page.goto(f"{url}/assets/resolved_line_items?view=checks&checkDetail=every_expected_account_has_a_bill")
+    page.get_by_text("missing_accounts", exact=True).wait_for(timeout=60_000)
+    page.get_by_text("Show Markdown").nth(1).click()
+    page.get_by_text("last billed", exact=True).wait_for(timeout=30_000)
+    _picture(page, "completion-check")
+    page.get_by_role("button", name="Close").click()
+
+
+def show_completion_grid(page: Page, url: str) -> None:
+    """The heat map is drawn by the browser, and is not what a sanitizer left of it."""
+    page.goto(f"{url}/assets/completion_grid?view=overview")
+    page.get_by_role("row").filter(has_text="heat_map").get_by_text("Show Markdown").click(timeout=60_000)
+    heat_map = page.get_by_role("img", name="properties by month")
+    heat_map.wait_for(timeout=30_000)
+    assert heat_map.evaluate("image => image.complete && image.naturalWidth > 500")
+    _picture(page, "completion-grid")
 
 
 def _picture(page: Page, name: str) -> None:
