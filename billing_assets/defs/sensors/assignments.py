@@ -4,7 +4,7 @@ The rule is in `billing_assets.domain.watched_periods`; here it meets the table 
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType, DagsterInstance, EventLogRecord
@@ -110,8 +110,9 @@ def _publishes(instance: DagsterInstance, record: EventLogRecord) -> bool:
     run = instance.get_run_by_id(record.run_id)
     if run is None:
         return False
-    selected: Collection[dg.AssetKey] | None = run.asset_selection
-    if selected is not None and dg.AssetKey(PUBLICATION) not in selected:
+    planned = instance.get_records_for_run(record.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    events = (planned_record.event_log_entry.dagster_event for planned_record in planned.records)
+    if not any(event and event.asset_key == dg.AssetKey(PUBLICATION) for event in events):
         return False
     config = run.run_config.get("ops", {}).get(PUBLICATION, {}).get("config", {})
     return config.get("publish", True) is not False
