@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing_assets.cli import main
 from billing_assets.commands.doctor import all_looks, examined
@@ -280,6 +282,16 @@ def test_an_item_is_measured_wrongly() -> None:
     assert item_bytes({"PK": {"S": "é"}, "n": {"N": "12.5"}, "t": {"BOOL": True}}) == 2 + 2 + 1 + 4 + 1 + 1
     assert item_bytes({"m": {"M": {"a": {"S": "b"}}}, "l": {"L": [{"NULL": True}]}}) == 1 + 3 + 3 + 1 + 3 + 2
     assert CACHE_LIMIT_BYTES == 400 * 1024
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()), st.text(min_size=1), st.text())
+def test_an_attribute_more_makes_an_item_smaller(texts: dict[str, str], name: str, text: str) -> None:
+    """Every attribute adds its name and its value, in bytes of UTF-8, whatever else there is."""
+    if name in texts:
+        return
+    item = {other: {"S": value} for other, value in texts.items()}
+    added = len(name.encode()) + len(text.encode())
+    assert item_bytes(item | {name: {"S": text}}) == item_bytes(item) + added
 
 
 # S3
