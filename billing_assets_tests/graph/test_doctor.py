@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from billing_assets_tests.faults.proxy import Seen
 
 STAGE_4 = "Bill_Parser_4_Enriched_Outputs/"
-OBJECT = f"{STAGE_4}yyyy=2025/mm=10/dd=21/bill_20251021T150300Z.jsonl"
+OBJECT = f"{STAGE_4}yyyy=2025/mm=10/dd=21/V-77-10-000161_20251021T150300Z.jsonl"
 ACCOUNTS = "Bill_Parser_Config/accounts_to_track.json"
 COMBINED = "config/master-bills-latest.json"
 _serial = itertools.count()
@@ -187,6 +187,8 @@ def test_a_sound_stack_is_called_ill_or_takes_long(shelf: Shelf) -> None:
     assert shelf.keys() == before
     assert findings["dynamodb.assignments"].figures["key"] == "line_hash"
     assert findings["s3.combined"].figures["bills"] == 1
+    # The names of files hold account numbers.
+    assert "dd=21/…0161_20251021T150300Z.jsonl" in findings["s3.listing"].found
     assert len(findings) >= 29
 
 
