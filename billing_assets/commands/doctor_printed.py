@@ -39,9 +39,9 @@ def console() -> Console:
 @contextmanager
 def spinner(text: str) -> Iterator[Callable[[str], None]]:
     """A spinner on standard error while something takes its time; gives what changes its text."""
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as progress:
+    err = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(text, total=None)
         yield lambda words: progress.update(task, description=words)
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing_assets.cli import main
 from billing_assets.commands.doctor import all_looks, examined
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from billing_assets_tests.faults.proxy import Seen
 
 STAGE_4 = "Bill_Parser_4_Enriched_Outputs/"
-OBJECT = f"{STAGE_4}yyyy=2025/mm=10/dd=21/bill_20251021T150300Z.jsonl"
+OBJECT = f"{STAGE_4}yyyy=2025/mm=10/dd=21/V-77-10-000161_20251021T150300Z.jsonl"
 ACCOUNTS = "Bill_Parser_Config/accounts_to_track.json"
 COMBINED = "config/master-bills-latest.json"
 _serial = itertools.count()
@@ -185,6 +187,8 @@ def test_a_sound_stack_is_called_ill_or_takes_long(shelf: Shelf) -> None:
     assert shelf.keys() == before
     assert findings["dynamodb.assignments"].figures["key"] == "line_hash"
     assert findings["s3.combined"].figures["bills"] == 1
+    # The names of files hold account numbers.
+    assert "dd=21/…0161_20251021T150300Z.jsonl" in findings["s3.listing"].found
     assert len(findings) >= 29
 
 
@@ -280,6 +284,16 @@ def test_an_item_is_measured_wrongly() -> None:
     assert item_bytes({"PK": {"S": "é"}, "n": {"N": "12.5"}, "t": {"BOOL": True}}) == 2 + 2 + 1 + 4 + 1 + 1
     assert item_bytes({"m": {"M": {"a": {"S": "b"}}}, "l": {"L": [{"NULL": True}]}}) == 1 + 3 + 3 + 1 + 3 + 2
     assert CACHE_LIMIT_BYTES == 400 * 1024
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()), st.text(min_size=1), st.text())
+def test_an_attribute_more_makes_an_item_smaller(texts: dict[str, str], name: str, text: str) -> None:
+    """Every attribute adds its name and its value, in bytes of UTF-8, whatever else there is."""
+    if name in texts:
+        return
+    item = {other: {"S": value} for other, value in texts.items()}
+    added = len(name.encode()) + len(text.encode())
+    assert item_bytes(item | {name: {"S": text}}) == item_bytes(item) + added
 
 
 # S3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import AccessDeniedError, BillingError, ConfigurationError
 from billing_assets.domain.findings import Finding
+from billing_assets.domain.probe.misfits import shown_key
 from billing_assets.stores.aws_errors import CredentialsError, as_billing_error, error_code, http_status
 from billing_assets.stores.examination.tables import POLICY
 
@@ -72,7 +73,8 @@ class BucketExamination:
             return Finding.failed(
                 check, subject, "none at all", "set BILLING_STAGE4_PREFIX to where the parser's Stage 4 objects are"
             )
-        return Finding.ok(check, subject, f"may be listed; the first is …/{_name(listed)}")
+        first = shown_key(listed["Contents"][0]["Key"])
+        return Finding.ok(check, subject, f"may be listed; the first is {first}")
 
     def missing_key(self, check: str) -> Finding:
         """A key that can't exist: 404, or the 403 that S3 gives where listing isn't allowed."""
@@ -118,7 +120,3 @@ def _not_readable(check: str, subject: str, error: BillingError) -> Finding:
     if "InvalidObjectState" in (error.found or ""):
         return Finding.ok(check, subject, "allowed; that object is in an archived storage class")
     return Finding.of_error(check, subject, error)
-
-
-def _name(listed: Any) -> str:
-    return str(listed["Contents"][0]["Key"]).rpartition("/")[2]
