@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, column_schema, markdown_table, page
+from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, column_schema, markdown_table, page, preview_table
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
 from billing_assets.domain.accounts import accounts_sha256, parse_accounts
@@ -50,7 +50,7 @@ def build_accounts_to_track(*, group: str) -> dg.AssetsDefinition:
                 "list_size_bytes": size_bytes,
                 "unreadable_items": len(faults),
                 "unreadable": markdown_table(("item", "found"), [(fault.index, fault.reason) for fault in faults]),
-                "preview": markdown_table(("property", "account", "vendor", "billed to residents"), rows),
+                "preview": preview_table(("property", "account", "vendor", "billed to residents"), rows),
             },
             data_version=dg.DataVersion(accounts_sha256(readable)),
         )
