@@ -43,7 +43,7 @@ def _refuse() -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> IntermediateStore:
     """January assigns a line by its v1 hash, February by its v2 hash; March was read only; April is no table."""
-    store = IntermediateStore(str(tmp_path), _refuse)  # type: ignore[arg-type,return-value]  # never asked
+    store = IntermediateStore(str(tmp_path), _refuse)  # type: ignore[arg-type]  # never asked
     for period, line_hash in (("2025-01", v1(LINE)), ("2025-02", v2(LINE))):
         rows = rows_of([an_assignment(line_hash, KEY), an_assignment(OTHER, KEY)], {KEY: jsonl(LINE, OTHER)})
         store.write(f"resolved_line_items/{period}.parquet", parquet.encode(ResolvedPeriod(period, READ_AT, rows)))
