@@ -170,7 +170,7 @@ def explain(
         str,
         typer.Argument(metavar="BILL|HASH|PERIOD", help="A master_bill_id, a line hash or 8 digits of it, a month."),
     ],
-    account_number: Annotated[str, typer.Argument(metavar="[ACCOUNT]", help="With a month: an account number.")] = "",
+    account_number: Annotated[str, typer.Argument(metavar="ACCOUNT", help="With a month: an account number.")] = "",
     *,
     account: Annotated[str, typer.Option(metavar="NUMBER", help="The same as an option.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON, numbers exact.")] = False,

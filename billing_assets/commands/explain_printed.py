@@ -107,7 +107,8 @@ def _assignment(row: RowStory) -> list[tuple[str, str]]:
     months = f"1 of {record.months} months" if record.months > 1 else "1 month"
     amount = record.amount_text or "none of its own"
     found = [("assignment", f"{named}{by}; to {record.ubi_period}, {months}")]
-    raw = "" if row.assigned_usd is None else f"; raw {row.assigned_usd:f}, billed {dollars(row.billed_usd)}"
+    billed = "billed" if row.status == "billable" else "would be"
+    raw = "" if row.assigned_usd is None else f"; raw {row.assigned_usd:f}, {billed} {dollars(row.billed_usd)}"
     found += [("amount", f"{amount}{raw}. {row.amount_rule}".strip())]
     found += [("notes", record.notes)] if record.notes else []
     read = moment(row.read_at_utc)

@@ -14,6 +14,8 @@ from billing_assets.stores.columns import Column
 
 _TYPES = {"text": "string", "whole": "int", "flag": "bool", "cents": "decimal(18,2)"}
 PREVIEW_ROWS = 10
+_SHOWN_AT_ONCE = 1000
+"""Characters of markdown below which the UI (1.13) shows it in place."""
 _HASH_DIGITS = 12
 """So many tell a line from all others, and are short enough to type."""
 _BAR_BLOCKS = 24
@@ -74,8 +76,17 @@ def explain_command(subject: str) -> str:
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MetadataValue:
     """A small table; cells may hold any text."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines))
+    return dg.MetadataValue.md("\n".join(_lines(headings, rows)))
+
+
+def preview_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MetadataValue:
+    """As many rows as the asset's page shows at once: it hides a longer table behind a button."""
+    text = ""
+    for line in _lines(headings, rows):
+        if len(text) + len(line) >= _SHOWN_AT_ONCE:
+            break
+        text += f"\n{line}" if text else line
+    return dg.MetadataValue.md(text)
 
 
 def by_status(totals: Mapping[Status, StatusTotals]) -> dg.MetadataValue:
@@ -114,6 +125,10 @@ def bar(amount: Decimal, longest: Decimal) -> str:
         return ""
     blocks, eighth = divmod(max(1, int(amount.copy_abs() * _BAR_BLOCKS * 8 / longest)), 8)
     return ("█" * blocks + _EIGHTHS[eighth]).rstrip()
+
+
+def _lines(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [f"| {' | '.join(map(_cell, line))} |" for line in (headings, ["---"] * len(headings), *rows)]
 
 
 def _cell(value: object) -> str:

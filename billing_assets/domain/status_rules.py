@@ -73,7 +73,7 @@ def amount_rule_of(row: ResolvedLineItem) -> str:
     if row.billed_usd is None:
         return ""
     if record.amount is not None:
-        share = "the share of this period already, never divided again" if record.months > 1 else "billed as it stands"
+        share = "the share of this period already, never divided again" if record.months > 1 else "as it stands"
         return f"The record's own amount, {share}; rounded half-even to cents once."
     of = "override" if item is not None and item.amount_overridden else "charge"
     divided = f", divided by {record.months} months" if record.months > 1 else ""

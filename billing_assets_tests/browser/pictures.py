@@ -87,9 +87,11 @@ def _show_whole(page: Page) -> None:
     page.set_viewport_size({"width": _WIDTH, "height": _LEAST_HEIGHT})
     page.add_style_tag(content=_HIDE_TOASTS)
     _until_rendered(page)
-    height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(element => element.scrollHeight))")
-    page.set_viewport_size({"width": _WIDTH, "height": min(_MOST_HEIGHT, max(_LEAST_HEIGHT, int(height)))})
-    _until_rendered(page)
+    for _ in range(2):
+        # What comes into view is rendered only then, and may be taller.
+        height = int(page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))"))
+        page.set_viewport_size({"width": _WIDTH, "height": min(_MOST_HEIGHT, max(_LEAST_HEIGHT, height))})
+        _until_rendered(page)
 
 
 def _small_picture(page: Page) -> bytes:

@@ -37,7 +37,7 @@ def subjects() -> Iterator[tuple[str, tuple[str, ...]]]:
     billed = _first(sample, lambda fate: fate.relocated and fate.status == "billable")
     yield "A billed line, found under a newer timestamp than it was assigned in.", (_hash_of(sample, billed)[:12],)
     lost = _first(sample, lambda fate: fate.status == "duplicate")
-    yield "A line that two records bill: one of them is a duplicate.", (_hash_of(sample, lost)[:12],)
+    yield "Two equal lines and three records: one of them is a duplicate.", (_hash_of(sample, lost)[:12],)
     several = _first(sample, lambda fate: bills[fate.master_bill_id] > 2 and f"{fate.found_key}".endswith("l"))
     yield "A master bill.", (f"{several.master_bill_id}",)
     lines = [line for line in sample.objects[f"{several.found_key}"].splitlines() if line.strip()]

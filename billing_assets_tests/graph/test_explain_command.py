@@ -187,7 +187,7 @@ def test_a_relocated_line_is_not_told_from_where(sampled: World, shell: Shell) -
     _, out, _ = shell.explain(row.assignment.line_hash)
     joined = "".join(out.split())
     assert f"yes,from{row.assignment.s3_key}" in joined
-    assert fate.found_key in joined
+    assert str(fate.found_key) in joined
 
 
 def test_an_account_is_told_incompletely(sampled: World, shell: Shell) -> None:
@@ -222,8 +222,9 @@ def test_what_is_unknown_gets_no_letter(sampled: World, shell: Shell) -> None:
         assert (code, out) == (1, ""), words
         assert said in err
         assert "remedy:" in err
-    for words in (("abc",), (period,), ("abcdef01", "A-1"), (period, "A", "--account", "B"), ()):
-        assert shell.explain(*words)[0] == 2, words
+    unreadable: list[list[str]] = [["abc"], [period], ["abcdef01", "A-1"], [period, "A", "--account", "B"], []]
+    for typed in unreadable:
+        assert shell.explain(*typed)[0] == 2, typed
 
 
 def test_an_ambiguous_beginning_picks_a_line(sampled: World, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

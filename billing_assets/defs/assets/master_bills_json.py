@@ -18,6 +18,7 @@ from billing_assets.defs.metadata import (
     markdown_table,
     page,
     plotted_dollars,
+    preview_table,
 )
 from billing_assets.defs.resources import ArchiveResource, MasterBillsResource
 from billing_assets.domain.amount_changes import changes_by_utility
@@ -162,8 +163,8 @@ def _metadata(report: PublicationReport, uri: str, *, written: bool) -> Metadata
         "combined_list_written": bool(report.combined and report.combined.written),
         "closed": report.closed,
         "restatement_record": report.restatement_key,
-        "preview": markdown_table(
-            ("property", "charge code", "utility", "lines", "amount", "status", "explain"),
+        "preview": preview_table(
+            ("property", "charge code", "utility", "lines", "amount", "status"),
             map(_preview, bills[:PREVIEW_ROWS]),
         ),
     }
@@ -182,5 +183,4 @@ def _preview(bill: MasterBill) -> tuple[object, ...]:
         len(bill.source_line_items),
         plain(bill.utility_amount),
         bill.status,
-        explain_command(bill.master_bill_id),
     )

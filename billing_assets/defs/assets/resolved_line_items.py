@@ -12,10 +12,10 @@ from billing_assets.defs.metadata import (
     by_status,
     column_schema,
     dollars,
-    explain_command,
     markdown_table,
     page,
     plotted_dollars,
+    preview_table,
 )
 from billing_assets.defs.progress import LoggedProgress
 from billing_assets.defs.resources import BucketResource, StoredPeriodsResource
@@ -127,8 +127,8 @@ def _metadata(rows: list[ResolvedLineItem], reading: ReadingFigures) -> Metadata
         "lines_read": reading.lines_read,
         "lines_passed_over": reading.lines_passed_over,
         "families_listed": reading.families_listed,
-        "preview": markdown_table(
-            ("status", "reason", "property", "account", "utility", "charge code", "amount", "explain"),
+        "preview": preview_table(
+            ("line_hash", "status", "reason", "property", "account", "utility", "charge code", "amount"),
             map(_preview, rows[:PREVIEW_ROWS]),
         ),
     }
@@ -154,4 +154,4 @@ def _preview(row: ResolvedLineItem) -> tuple[object, ...]:
     item = row.item
     fields = ("",) * 4 if item is None else (item.property_id, item.account_number, item.utility_name, item.charge_code)
     amount = "" if row.billed_usd is None else row.billed_usd
-    return row.status.value, row.reason, *fields, amount, explain_command(row.assignment.line_hash)
+    return row.assignment.line_hash[:12], row.status.value, row.reason, *fields, amount

@@ -11,9 +11,8 @@ from billing_assets.defs.metadata import (
     Metadata,
     column_schema,
     dollars,
-    explain_command,
-    markdown_table,
     page,
+    preview_table,
 )
 from billing_assets.defs.partitions import partition_range
 from billing_assets.defs.resources import AssignmentsResource
@@ -95,8 +94,8 @@ def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> M
         "read_capacity_units": figures.read_units,
         "read_capacity_units_per_second_at_most": rate_limit,
         "read_retries": figures.retries,
-        "preview": markdown_table(
-            ("line_hash", "period", "amount", "months", "object", "explain"), map(_preview, rows[:PREVIEW_ROWS])
+        "preview": preview_table(
+            ("line_hash", "period", "amount", "months", "object"), map(_preview, rows[:PREVIEW_ROWS])
         ),
     }
     if reading.whole_table:
@@ -109,4 +108,4 @@ def _metadata(reading: TableReading, figures: ReadFigures, rate_limit: int) -> M
 
 def _preview(row: Assignment) -> tuple[object, ...]:
     name = row.s3_key.rsplit("/", 1)[-1]
-    return row.line_hash[:12], row.ubi_period, row.amount_text, row.months, name, explain_command(row.line_hash)
+    return row.line_hash[:12], row.ubi_period, row.amount_text, row.months, name
