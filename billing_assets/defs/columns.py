@@ -54,6 +54,7 @@ ACCOUNTS_ITEM = _schema(
     ("Data", "string", "the whole list as JSON text, within 409,600 bytes"),
     ("UpdatedAt", "string", "when the app wrote it"),
 )
+DRAFT_RECORDS = _schema(("pk", "string", "key of the draft; its other attributes are the app's own"))
 BILLS_JSON = _schema(
     ("master_bill_id", "string", "`property|charge code|utility|MM/YYYY|MM/YYYY`, with `%25` and `%7C` inside values"),
     ("property_id", "string", "the property whose residents are billed"),
@@ -97,4 +98,13 @@ EXPORTED_PERIODS = _schema(
     ("CONTENT_SHA256", "VARCHAR", "of every bill's id, content and status: equal to the published object's"),
     ("RUN_ID", "VARCHAR", "Dagster run of the last export"),
     ("EXPORTED_AT", "TIMESTAMP_NTZ", "when, UTC"),
+)
+PERIOD_STATUS = _schema(
+    ("generated", "string", "bills and dollars of the period's object in S3"),
+    ("exported", "string", "whether Snowflake holds just those"),
+    ("complete", "string", "expected accounts that have a bill"),
+    ("closed", "string", "whether its bills change by decision only"),
+    ("restate", "string", "whether a *pending restatement* waits for a person"),
+    ("stale", "string", "whether its rows were resolved to other content after its bills were made"),
+    ("last run", "string", "of the period, and how it ended"),
 )

@@ -11,6 +11,7 @@ from billing_assets.defs.columns import (
     ACCOUNTS_ITEM,
     ASSIGNMENT_RECORDS,
     BILLS_JSON,
+    DRAFT_RECORDS,
     STAGE4_LINES,
 )
 from billing_assets.defs.metadata import WRITES, page
@@ -85,13 +86,15 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             DRAFTS_TABLE,
             f"dynamodb://{settings.drafts_table}",
             {"dynamodb"},
-            "Header drafts of bills that people are editing. Only looked at.",
+            "**One record is one header draft** of a bill that people are editing. Only looked at.",
+            DRAFT_RECORDS,
         ),
         spec(
             BILLBACK_TABLE,
             f"dynamodb://{settings.billback_table}",
             {"dynamodb"},
-            "Billback masters of the app; empty in December 2024. Only looked at.",
+            "**One record is one billback master** of the app; empty in December 2024, so its columns are not known. "
+            "Only looked at.",
         ),
         dg.AssetSpec(
             COMBINED_LIST,

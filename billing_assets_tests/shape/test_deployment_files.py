@@ -67,7 +67,12 @@ def test_a_step_uses_a_store_without_a_pool() -> None:
     definitions = build_definitions(Settings.from_environment({}))
     repository = definitions.get_repository_def()
     pools = {node.name: node.definition.pools for node in _steps(repository)}
-    looking = {"app_stores", "app_combined_list", "period_status"}
+    completion = {
+        "completion_tracker",
+        "completion_grid",
+        "resolved_line_items_every_expected_account_has_a_bill",
+    }
+    looking = {"app_stores", "app_combined_list", "period_status", *completion}
     assert {name for name, of_step in pools.items() if not of_step} <= looking
     assert set().union(*pools.values()) == POOLS
 

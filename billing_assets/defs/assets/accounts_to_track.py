@@ -6,7 +6,7 @@ import dagster as dg
 
 from billing_assets.defs.checks.accounts import account_check_specs, check_accounts
 from billing_assets.defs.failures import letters_to_failures
-from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, Metadata, column_schema, markdown_table, page
+from billing_assets.defs.metadata import PREVIEW_ROWS, WRITES, Metadata, column_schema, page, preview_table
 from billing_assets.defs.resources import AccountsResource
 from billing_assets.defs.sources import ACCOUNTS_CACHE, ACCOUNTS_OBJECT
 from billing_assets.domain.accounts import accounts_sha256
@@ -72,5 +72,5 @@ def _metadata(reading: ListReading) -> Metadata:
         "unreadable_items": len(read.unreadable),
         "accounts": len(listed),
         "expected_accounts": sum(account.is_expected for account in listed),
-        "preview": markdown_table(("property", "account", "vendor", "billed to residents"), rows),
+        "preview": preview_table(("property", "account", "vendor", "billed to residents"), rows),
     }

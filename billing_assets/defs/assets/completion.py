@@ -15,7 +15,7 @@ from billing_assets.defs.completion_automation import (
 from billing_assets.defs.completion_metadata import completion_metadata
 from billing_assets.defs.failures import letters_to_failures
 from billing_assets.defs.heat_map import heat_map
-from billing_assets.defs.metadata import Metadata, column_schema, markdown_table
+from billing_assets.defs.metadata import WRITES, Metadata, column_schema, markdown_table, page
 from billing_assets.defs.resources import StoredCompletionResource
 from billing_assets.domain.completion import Completion
 from billing_assets.domain.completion_grid import CompletionGrid
@@ -27,13 +27,15 @@ from billing_assets.stores.completion_columns import COMPLETION_COLUMNS, GRID_CO
 OWNERS = ["team:billing-data"]
 CSV_NAME = "completion_grid.csv"
 
+NO_BILL = "every_expected_account_has_a_bill warns: an account has no bill"
+
 TRACKER_DESCRIPTION = """One row for every account that should have a bill in the period: `assigned`, `excluded_only`
 (every line of it is excluded; it is assigned, too) or `missing`, with its bills, their amount and its last billed
 period.
 
 It follows the accounts to track and the period's rows by itself; nothing of the billing depends on it.
 """
-GRID_DESCRIPTION = """The TRACK page's grid: every expected account, and its state in each resolved period.
+GRID_DESCRIPTION = """The TRACK page's grid: **one row is one expected account**, and its state in each resolved period.
 
 `heat_map` shows it by property; the whole grid stands beside the Parquet as CSV, for a spreadsheet.
 """
@@ -52,7 +54,8 @@ def build_completion_tracker(partitions: dg.PartitionsDefinition, *, group: str)
         owners=OWNERS,
         code_version="1",
         automation_condition=when_accounts_or_period_change(),
-        metadata={"dagster/column_schema": column_schema(COMPLETION_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(column_schema(COMPLETION_COLUMNS), explain="YYYY-MM ACCOUNT", runbook=(NO_BILL,)),
     )
     def completion_tracker(
         context: dg.AssetExecutionContext, stored_completion: StoredCompletionResource
@@ -89,7 +92,8 @@ def build_completion_grid(*, group: str) -> dg.AssetsDefinition:
         owners=OWNERS,
         code_version="1",
         automation_condition=when_anything_changes(),
-        metadata={"dagster/column_schema": column_schema(GRID_COLUMNS)},
+        tags={WRITES: "intermediate"},
+        metadata=page(column_schema(GRID_COLUMNS), explain="YYYY-MM ACCOUNT", runbook=(NO_BILL,)),
     )
     def completion_grid(
         context: dg.AssetExecutionContext, stored_completion: StoredCompletionResource

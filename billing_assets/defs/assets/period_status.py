@@ -3,7 +3,8 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from billing_assets.defs.metadata import Metadata, markdown_table
+from billing_assets.defs.columns import PERIOD_STATUS
+from billing_assets.defs.metadata import WRITES, Metadata, markdown_table, page
 from billing_assets.defs.pictures import Colour, labelled_grid, picture
 from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
@@ -21,16 +22,6 @@ _COLOURS: dict[Tone, Colour] = {
 
 DESCRIPTION = """The page to look at: **one row for every UBI period**, the newest first.
 
-| column | says |
-| --- | --- |
-| generated | bills and dollars of the period's object in S3 |
-| exported | whether Snowflake holds just those |
-| complete | expected accounts that have a bill |
-| closed | whether its bills change by decision only |
-| restate | whether a *pending restatement* waits for a person |
-| stale | whether its rows were resolved to other content after its bills were made |
-| last run | of the period, and how it ended |
-
 Green is well, yellow waits for somebody, red is wrong, grey is open or not known; a cell that is not known says why. It
 bills nothing and is upstream of nothing: materialize it as often as you like (job `refresh_period_status`).
 """
@@ -46,12 +37,14 @@ def build_period_status(settings: Settings, *, group: str) -> dg.AssetsDefinitio
     has_snowflake = bool(settings.variables_set & {"SNOWFLAKE_ACCOUNT", "SNOWFLAKE_SECRET_ID"})
 
     @dg.asset(
-        deps=["master_bills_json", "snowflake_master_bills"],
+        deps=["master_bills_json", "snowflake_master_bills", "completion_tracker"],
         group_name=group,
         description=DESCRIPTION,
         kinds={"s3", "table"},
         owners=["team:billing-data"],
         code_version="1",
+        tags={WRITES: "nothing"},
+        metadata=page(PERIOD_STATUS),
     )
     def period_status(
         context: dg.AssetExecutionContext,
