@@ -36,13 +36,16 @@ from billing_assets_tests.stores.snowflake_exports import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
 
     from billing_assets.stores.snowflake import PeriodToExport
     from billing_assets_tests.stores.snowflake_exports import Row, State
 
 FULL = os.environ.get("BILLING_ASSETS_FULL") == "1"
-BEFORE, AFTER = "before", "after"
+BEFORE, AFTER, IN_FLIGHT = "before", "after", "in flight"
 RANDOM_DEATHS = 60
+# About what a statement takes.
+_FLIGHT_SECONDS = 0.1
 SEED = 20250131
 _LONGEST_WAIT_SECONDS = 60.0
 # Without it the reader takes half of the emulator's time.
@@ -69,14 +72,18 @@ def _run_id(serial: int) -> str:
     return f"run {serial}"
 
 
-def _export(environment: dict[str, str], schema: str, period: str, serial: int, death: tuple[int, str] | None) -> None:
-    """Export a period as a run does; die before, or after, the statement at a place."""
+def _export(  # noqa: PLR0913, PLR0917  # a process is given all that it knows
+    environment: dict[str, str], schema: str, period: str, serial: int, death: tuple[int, str], tell: Connection
+) -> None:
+    """Export a period as a run does; die before, or after, the statement at a place, or say that it is being sent."""
     sent = itertools.count()
     now = [0]
 
     def before(_: str) -> None:
         now[0] = next(sent)
         _die_at(BEFORE)
+        if (now[0], IN_FLIGHT) == death:
+            tell.send(now[0])
 
     def after(_: str) -> None:
         _die_at(AFTER)
@@ -212,14 +219,16 @@ class Battlefield:
         runs = [row[5] for row in state["MASTER_BILL_PERIODS"] if f"{row[0]:%Y-%m}" == period]
         return str(runs[0]) if runs else None
 
-    def kill(self, period: str, serial: int, death: tuple[int, str] | None, after_seconds: float = 0.0) -> bool:
-        """Export in a process that dies at its place, or is killed after a while; whether it died of that."""
+    def kill(self, period: str, serial: int, death: tuple[int, str], after_seconds: float = 0.0) -> bool:
+        """Export in a process that dies at its place, or is killed so long after; whether it died of that."""
+        hear, tell = PROCESS.Pipe(duplex=False)
         process = PROCESS.Process(
-            target=_export, args=(self.environment, self.world.schema, period, serial, death), daemon=True
+            target=_export, args=(self.environment, self.world.schema, period, serial, death, tell), daemon=True
         )
         process.start()
         try:
-            if death is None:
+            if death[1] == IN_FLIGHT:
+                assert hear.poll(_LONGEST_WAIT_SECONDS), "the process never came there"
                 time.sleep(after_seconds)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid or 0, signal.SIGKILL)
@@ -227,6 +236,7 @@ class Battlefield:
         finally:
             process.kill()
             process.join()
+        # 0: it was done before the signal came.
         assert process.exitcode in {0, -signal.SIGKILL}
         return process.exitcode == -signal.SIGKILL
 
@@ -322,15 +332,15 @@ def test_an_export_killed_at_a_random_moment_leaves_half_a_period(
 ) -> None:
     """Also in the middle of a statement, when its answer is still on the way: old or new, and the next run heals."""
     began, rng = time.monotonic(), random.Random(SEED)  # noqa: S311  # moments, no secrets
-    started = time.monotonic()
+    statements: list[str] = []
     for _ in range(2):
-        field_of_fire.statements(JANUARY)
-    seconds = (time.monotonic() - started) / 2
+        statements = field_of_fire.statements(JANUARY)
     deaths = new = 0
     with Reader(field_of_fire.environment, field_of_fire.world, field_of_fire.published) as reader:
         for _ in range(RANDOM_DEATHS):
             old, serial = field_of_fire.shown(JANUARY), field_of_fire.publish(JANUARY)
-            deaths += field_of_fire.kill(JANUARY, serial, None, rng.uniform(0.1, 1.3) * seconds)
+            place = rng.randrange(statements.index(_BEGIN), len(statements))
+            deaths += field_of_fire.kill(JANUARY, serial, (place, IN_FLIGHT), rng.uniform(0.0, _FLIGHT_SECONDS))
             shown = field_of_fire.shown(JANUARY)
             assert shown in {old, _run_id(serial)}
             new += shown != old
