@@ -95,9 +95,7 @@ def test_a_change_during_a_run_is_asked_for_when_it_has_ended(watched: WatchedWo
     _run_all(watched)
     watcher = Watcher(watched)
     watcher.settle()
-    run = create_run_for_test(
-        watched.instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": JANUARY}
-    )
+    run = create_run_for_test(watched.instance, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": JANUARY})
     watched.remove(JANUARY, 1)
     watched.remove(FEBRUARY, 1)
     assert watcher.settle() == [FEBRUARY]

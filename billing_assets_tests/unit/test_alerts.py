@@ -33,7 +33,9 @@ def _found(check: str, *, failed: bool, period: str = "2025-01") -> Evaluation:
 
 def test_a_digest_reads_like_a_letter() -> None:
     """Period, cause, remedy and link of each, and how many there are."""
-    check = _alert(kind=CHECK_FAILED, of="master_bills_json: published_equals_resolved", cause="2 rows", remedy="run it")
+    check = _alert(
+        kind=CHECK_FAILED, of="master_bills_json: published_equals_resolved", cause="2 rows", remedy="run it"
+    )
     digest = Digest([_alert(), check], "https://dagster.example")
     assert digest.text() == (
         "billing_assets: 1 failed run and 1 newly failing check\n"
@@ -145,7 +147,9 @@ def test_what_looks_like_a_secret_is_left_out(secret: str) -> None:
 @given(st.text("abcXYZ789/+=-", min_size=6, max_size=30))
 def test_a_secret_that_the_process_holds_is_left_out(secret: str) -> None:
     """Wherever it stands in a text."""
-    assert secret not in redacted(f"before{secret}after, 'p={secret}' {secret}", [secret[:5], secret]).replace("***", "")
+    assert secret not in redacted(f"before{secret}after, 'p={secret}' {secret}", [secret[:5], secret]).replace(
+        "***", ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,7 @@ class Watching(RuleBasedStateMachine):
         newer = self.events[known:]
         published = [text for text in newer if text]
         readings = {PERIOD: Reading(len(self.events), published[-1] if published else "")} if newer else {}
-        return look(
-            watch, {PERIOD: self.table}, began="0", readings=readings, in_flight={PERIOD} if in_flight else ()
-        )
+        return look(watch, {PERIOD: self.table}, began="0", readings=readings, in_flight={PERIOD} if in_flight else ())
 
     @rule(text=TEXTS)
     def edit(self, text: str) -> None:
@@ -173,7 +171,7 @@ def test_the_cursor_of_hundreds_of_periods_is_small() -> None:
     """It is stored with every tick."""
     periods = {f"{year}-{month:02d}": f"1-{year * month:016x}" for year in range(2000, 2030) for month in range(1, 13)}
     watch = _look(None, periods).watch
-    watch = _look(watch, {period: EMPTY for period in periods}).watch
+    watch = _look(watch, dict.fromkeys(periods, EMPTY)).watch
     assert len(watch.text()) < 50 * len(periods)
     assert Watch.from_text(watch.text()) == watch
 
