@@ -21,16 +21,6 @@ VENDORS = (
     *("boto3", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws"),
     *("dagster_slack", "slack_sdk"),
 )
-    "boto3",
-    "obstore",
-    "pandas",
-    "pyarrow",
-    "snowflake.connector",
-    "dagster_snowflake",
-    "dagster_aws",
-    "dagster_slack",
-    "slack_sdk",
-)
 
 LOAD = """
 import json, socket, sys
