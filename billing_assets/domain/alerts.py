@@ -68,7 +68,8 @@ def newly_failed(evaluations: Iterable[Evaluation], failing: Collection[str]) ->
         evaluations: In the order in which they were made.
         failing: The names of those that failed before.
     """
-    known, still, new = set(failing), set(failing), {}
+    known, still = set(failing), set(failing)
+    new: dict[str, Evaluation] = {}
     for evaluation in evaluations:
         if not evaluation.failed:
             # It passed in between: failing once more is news.

@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 import dagster as dg
 import pytest
@@ -41,9 +40,7 @@ class Receiver:
     @property
     def texts(self) -> list[str]:
         """The digests as people read them."""
-        return [
-            json.loads(body)["text"] if body.startswith("{") else parse_qs(body)["text"][0] for body in self.bodies
-        ]
+        return [json.loads(body)["text"] for body in self.bodies]
 
 
 @pytest.fixture
@@ -213,29 +210,30 @@ def test_a_digest_holds_no_secret_and_no_full_account_number(
     watched.tick(channel)
     (text,) = receiver.texts
     for hidden in (ACCOUNT, "456789", TOKEN, PASSWORD, "5entinel"):
-        assert hidden not in receiver.bodies[0].replace("+", " ")
+        assert hidden not in receiver.bodies[0]
         assert hidden not in text
     assert text.count("***8901") == 3
     if channel == "slack":
         assert receiver.headers[-1]["Authorization"] == f"Bearer {TOKEN}"
-        assert parse_qs(receiver.bodies[0])["channel"] == ["#billing"]
+        assert json.loads(receiver.bodies[0])["channel"] == "#billing"
     else:
         assert TOKEN not in str(receiver.headers)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize(
-    ("status", "answer", "words"),
+    "refusal",
     [
         (503, {}, "can't be delivered"),
         (429, {"ok": False, "error": "ratelimited"}, "can't be delivered"),
         (404, {"ok": False, "error": "channel_not_found"}, "the alerts"),
     ],
 )
-def test_what_a_receiver_did_not_take_is_sent_again_and_only_once(  # noqa: PLR0913  # the answers are parameters
-    watched: Watched, receiver: Receiver, channel: str, status: int, answer: dict[str, Any], words: str
+def test_what_a_receiver_did_not_take_is_sent_again_and_only_once(
+    watched: Watched, receiver: Receiver, channel: str, refusal: tuple[int, dict[str, Any], str]
 ) -> None:
     """The failed tick keeps its cursor, what comes meanwhile comes along, and the letter holds no address."""
+    status, answer, words = refusal
     watched.tick(channel)
     watched.run(passes=False)
     receiver.status, receiver.answer = status, answer

@@ -117,3 +117,13 @@ def test_the_remedy_is_a_command() -> None:
         f"Rows were changed by someone else: see who, then rewrite {command} --partition 2025-01 "
         """--config-json '{"ops": {"snowflake_master_bills": {"config": {"force": true}}}}'"""
     )
+
+
+def test_a_period_whose_month_end_is_still_to_come_is_not_missing() -> None:
+    """The daily check names the last period that is due; without it all are."""
+    found = compare_exported({"2025-01": "a", "2025-02": "a", "2025-03": "b"}, {"2025-03": _ROW}, {"2025-03": _TOTALS})
+    assert (found.missing, found.stale) == (("2025-01", "2025-02"), ("2025-03",))
+    assert found.due_until("2025-01").missing == ("2025-01",)
+    # One that was exported early must not be stale all the same.
+    assert found.due_until("2025-01").stale == ("2025-03",)
+    assert found.due_until("") == found

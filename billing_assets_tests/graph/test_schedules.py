@@ -11,7 +11,7 @@ import logging
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -237,16 +237,14 @@ class Daemon:
         self.folder = folder
         self.seen: set[str] = set()
 
-    def __enter__(self) -> Daemon:
+    def __enter__(self) -> Self:
         launcher = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
         coordinator = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
         self.instance = dg.DagsterInstance.local_temp(
             str(self.folder), overrides={"run_launcher": launcher, "run_coordinator": coordinator}
         )
         origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(self.file)))
-        self.workspace = create_test_daemon_workspace_context(
-            InProcessWorkspaceLoadTarget(origin), self.instance
-        )
+        self.workspace = create_test_daemon_workspace_context(InProcessWorkspaceLoadTarget(origin), self.instance)
         self.context = self.workspace.__enter__()
         return self
 
@@ -324,4 +322,3 @@ def test_the_scheduler_over_fourteen_months_with_absences(zone: str, bucket: str
         month_ends = {period: count for (name, period), count in launched.items() if name == "month_end"}
         assert month_ends == {Month(2024, 10).plus(step).key: 1 for step in range(15)}
         assert {period for name, period in launched if name == "closed_periods_weekly"} == set(CLOSED)
-        print(f"{zone}: {sum(launched.values())} runs on {days} days, {launched.most_common(4)}")

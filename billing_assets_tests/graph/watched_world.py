@@ -10,18 +10,19 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from billing_assets.definitions import build_definitions
 from billing_assets.domain.line_hash import line_hash
 from billing_assets.settings import Settings
-from billing_assets.stores.aws import AwsClients
 from billing_assets.stores.publication import MasterBillLocation, PublishedPeriod, read_published
 from billing_assets_tests.stores.aws_data import PREFIX, bill_line, jsonl, make_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import dagster as dg
+
+    from billing_assets.stores.aws import AwsClients
 
 PERIODS = ("2025-01", "2025-02", "2025-03")
 LINES = 6

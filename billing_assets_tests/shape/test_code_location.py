@@ -16,6 +16,7 @@ import pytest
 from billing_assets.definitions import build_definitions
 from billing_assets.defs.metadata import WRITES
 from billing_assets.defs.sources import BILLBACK_TABLE
+from billing_assets.domain.errors import ConfigurationError
 from billing_assets.domain.master_bills import MasterBill
 from billing_assets.settings import Settings
 from billing_assets.stores.snowflake.tables import BILLS, PERIODS
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 CHAIN = ["ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"]
-VENDORS = ("boto3", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws")
+VENDORS = (
+    *("boto3", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws"),
+    *("dagster_slack", "slack_sdk"),
+)
 
 LOAD = """
 import json, socket, sys
@@ -172,3 +176,49 @@ def test_a_job_opens_with_an_empty_launchpad() -> None:
     assert jobs
     for job in jobs:
         assert job.run_config, job.name
+
+
+def _statuses(switch: str) -> dict[str, str]:
+    repository = build_definitions(Settings.from_environment({"BILLING_AUTOMATION": switch})).get_repository_def()
+    return {each.name: each.default_status.value for each in (*repository.schedule_defs, *repository.sensor_defs)}
+
+
+def test_nothing_runs_by_itself_until_somebody_says_so() -> None:
+    """Schedules and sensors are stopped; BILLING_AUTOMATION starts all but the alerts."""
+    assert set(_statuses("off").values()) == {"STOPPED"}
+    started = {name for name, status in _statuses("on").items() if status == "RUNNING"}
+    assert started >= {
+        "open_periods",
+        "month_end",
+        "closed_periods_weekly",
+        "checks_of_all_periods",
+        "changed_assignments",
+        "changed_accounts",
+        "exports_follow_publication",
+    }
+    assert not {name for name in started if name.startswith("alerts_to_")}
+
+
+def test_every_schedule_ticks_in_the_zone_of_the_business() -> None:
+    """Names, zone and times are settings; the month end ticks on every day from its own on."""
+    variables = {"BILLING_TIME_ZONE": "Europe/Berlin", "BILLING_MONTH_END_DAY": "7", "BILLING_MONTH_END_TIME": "04:05"}
+    schedules = build_definitions(Settings.from_environment(variables)).get_repository_def().schedule_defs
+    assert {schedule.execution_timezone for schedule in schedules} == {"Europe/Berlin"}
+    assert {s.cron_schedule for s in schedules if s.name == "month_end"} == {"5 4 7-31 * *"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("BILLING_TIME_ZONE", "Mars/Olympus"),
+        ("BILLING_DAILY_CRON", "daily"),
+        ("BILLING_MONTH_END_DAY", "31"),
+        ("BILLING_MONTH_END_TIME", "24:00"),
+        ("BILLING_AUTOMATION", "yes"),
+        ("BILLING_SLACK_URL", "https://user:secret@slack.example"),
+    ],
+)
+def test_a_setting_of_the_automation_that_cannot_be_read_is_named(variable: str, text: str) -> None:
+    """When the definitions load, not at the first tick."""
+    with pytest.raises(ConfigurationError, match=variable):
+        Settings.from_environment({variable: text})
