@@ -57,7 +57,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """
     partitions = period_partitions(settings.first_period)
     period_jobs = build_period_jobs()
-    (observing, observing_schedule), (refreshing, refreshing_schedule) = build_observing(), build_refreshing()
+    observing, observing_schedule = build_observing(settings)
+    refreshing, refreshing_schedule = build_refreshing(settings)
     return dg.Definitions(
         assets=[
             *build_observed_stores(settings),
@@ -80,7 +81,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[*build_jobs(), *period_jobs, observing, refreshing],
         schedules=[*build_schedules(settings, period_jobs), observing_schedule, refreshing_schedule],
         sensors=[
-            build_completion_sensor(),
+            build_completion_sensor(settings),
             build_changed_assignments(settings, period_jobs),
             build_changed_accounts(settings, period_jobs),
             build_exports_follow(settings),

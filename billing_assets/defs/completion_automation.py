@@ -7,6 +7,8 @@ nothing. The check of a period needs no automation for a changed period, since i
 import dagster as dg
 
 from billing_assets.defs.assets.accounts_to_track import ACCOUNTS_TO_TRACK
+from billing_assets.defs.in_flight import default_status
+from billing_assets.settings import Settings
 
 RESOLVED = dg.AssetKey("resolved_line_items")
 TRACKER = dg.AssetKey("completion_tracker")
@@ -37,16 +39,19 @@ def when_anything_changes() -> dg.AutomationCondition:
     return _content_changed() & ~dg.AutomationCondition.any_deps_missing().allow(_ACCOUNTS)
 
 
-def build_completion_sensor() -> dg.AutomationConditionSensorDefinition:
+def build_completion_sensor(settings: Settings) -> dg.AutomationConditionSensorDefinition:
     """The sensor: one run a period for check and tracker together, and one for the grid.
 
     It targets completion alone, so it can start no billing asset.
+
+    Args:
+        settings: Whether it is started with the deployment.
     """
     return dg.AutomationConditionSensorDefinition(
         SENSOR,
         target=dg.AssetSelection.assets(TRACKER, GRID) | dg.AssetSelection.checks(EVERY_ACCOUNT_HAS_A_BILL),
         description="Re-runs completion, and nothing else, where the accounts to track or a period's rows changed.",
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=default_status(running=settings.automation)[1],
         # Backfills would run tracker and check of a period in two runs.
         emit_backfills=False,
         run_tags={"billing/completion": "follows a change"},

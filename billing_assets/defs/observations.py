@@ -11,6 +11,7 @@ from functools import partial
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from billing_assets.defs.in_flight import default_status
 from billing_assets.defs.metadata import Metadata, markdown_table
 from billing_assets.defs.resources import AppStoresResource
 from billing_assets.defs.sources import (
@@ -86,8 +87,8 @@ def _observing(name: str, specs: Sequence[dg.AssetSpec], settings: Settings) -> 
     return observed
 
 
-def build_observing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:
-    """The job that looks at all of them, and a schedule for it that is stopped until somebody starts it."""
+def build_observing(settings: Settings) -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:
+    """The job that looks at all of them, and a schedule for it."""
     job = dg.define_asset_job(
         "observe_the_stores",
         # The checks of these assets read whole tables: they are run by themselves.
@@ -98,8 +99,8 @@ def build_observing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefiniti
         name="observe_the_stores_every_six_hours",
         job=job,
         cron_schedule="20 */6 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        execution_timezone=settings.time_zone.key,
+        default_status=default_status(running=settings.automation)[0],
         description="As often as DynamoDB counts its tables.",
     )
     return job, schedule

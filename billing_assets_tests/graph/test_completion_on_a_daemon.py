@@ -56,7 +56,10 @@ def live(
 @contextmanager
 def _daemon(world: CompletionWorld, home: Path) -> Iterator[None]:
     own = {**world.base.environment, "BILLING_CONFIG_TABLE": world.cache_table, "DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "billing_assets.definitions"]
+    code = ["-m", "billing_assets.definitions"]
+    start = [sys.executable, "-m", "dagster", "sensor", "start", SENSOR, *code]
+    subprocess.run(start, cwd=home, env={**os.environ, **own}, check=True, capture_output=True)
+    command = [sys.executable, "-m", "dagster._daemon", "run", *code]
     with (home / "daemon.log").open("wb") as log:
         daemon = subprocess.Popen(
             command, cwd=home, env={**os.environ, **own}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -4,6 +4,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from billing_assets.defs.columns import PERIOD_STATUS
+from billing_assets.defs.in_flight import default_status
 from billing_assets.defs.metadata import WRITES, Metadata, markdown_table, page
 from billing_assets.defs.pictures import Colour, labelled_grid, picture
 from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
@@ -60,8 +61,8 @@ def build_period_status(settings: Settings, *, group: str) -> dg.AssetsDefinitio
     return period_status
 
 
-def build_refreshing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:
-    """The job that makes the page anew, and a schedule for it that is stopped until somebody starts it."""
+def build_refreshing(settings: Settings) -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinition]:
+    """The job that makes the page anew, and a schedule for it."""
     job = dg.define_asset_job(
         "refresh_period_status",
         selection=dg.AssetSelection.assets("period_status"),
@@ -71,8 +72,8 @@ def build_refreshing() -> tuple[UnresolvedAssetJobDefinition, dg.ScheduleDefinit
         name="refresh_period_status_hourly",
         job=job,
         cron_schedule="40 * * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        execution_timezone=settings.time_zone.key,
+        default_status=default_status(running=settings.automation)[0],
     )
     return job, schedule
 
