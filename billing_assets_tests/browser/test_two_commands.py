@@ -144,4 +144,5 @@ def show_completion_grid(page: Page, url: str) -> None:
 
 def _picture(page: Page, name: str) -> None:
     if SCREENSHOTS:
-        page.screenshot(path=PROJECT / "docs" / "images" / f"{name}.png")
+        # A dialog that is still fading in would be half a picture.
+        page.screenshot(path=PROJECT / "docs" / "images" / f"{name}.png", animations="disabled")
