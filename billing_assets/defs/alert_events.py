@@ -1,6 +1,7 @@
 """What the instance says went wrong since the last look: failed runs, and checks that newly fail with ERROR."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import dagster as dg
 import msgspec
@@ -16,7 +17,10 @@ from dagster import (
 from billing_assets.defs.in_flight import periods_of
 from billing_assets.domain.alerts import CHECK_FAILED, RUN_FAILED, Alert, Evaluation, newly_failed
 
-_ENDED = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE)
+_ENDED: tuple[Literal[DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE], ...] = (
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+)
 _MOST_RUNS = 200
 """Of each kind in one digest; the others come with the next."""
 _WILL_RETRY = "dagster/will_retry"

@@ -107,7 +107,7 @@ def test_what_the_same_run_exports_is_not_exported_again(clock: Clock) -> None:
         planned = dg.DagsterEvent.build_asset_materialization_planned_event(
             job_name=run.job_name,
             step_key=key.to_user_string(),
-            asset_materialization_planned_data=dg._core.events.AssetMaterializationPlannedData(key, JANUARY, None),  # type: ignore[attr-defined]  # noqa: SLF001
+            asset_materialization_planned_data=dg._core.events.AssetMaterializationPlannedData(key, JANUARY, None),  # noqa: SLF001
         )
         clock.instance.report_dagster_event(planned, run.run_id)
     clock.published(JANUARY, "b")

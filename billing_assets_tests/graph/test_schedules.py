@@ -72,7 +72,7 @@ class Clock:
     def ticks(self, name: str) -> list[dt.datetime]:
         """When the schedule ticks within the fourteen months."""
         schedule = self.repository.get_schedule_def(name)
-        found = []
+        found: list[dt.datetime] = []
         for tick in schedule_execution_time_iterator(
             BEGIN.timestamp(), str(schedule.cron_schedule), schedule.execution_timezone, ascending=True
         ):
@@ -236,13 +236,13 @@ class Daemon:
         self.zone = ZoneInfo(zone)
         self.folder = folder
         self.seen: set[str] = set()
-
-    def __enter__(self) -> Self:
         launcher = {"module": "dagster._core.test_utils", "class": "MockedRunLauncher"}
         coordinator = {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"}
         self.instance = dg.DagsterInstance.local_temp(
-            str(self.folder), overrides={"run_launcher": launcher, "run_coordinator": coordinator}
+            str(folder), overrides={"run_launcher": launcher, "run_coordinator": coordinator}
         )
+
+    def __enter__(self) -> Self:
         origin = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(self.file)))
         self.workspace = create_test_daemon_workspace_context(InProcessWorkspaceLoadTarget(origin), self.instance)
         self.context = self.workspace.__enter__()
@@ -299,10 +299,10 @@ def test_a_daemon_that_was_away_forgets_nothing_and_repeats_nothing(bucket: str,
         assert daemon.tick("2026-03-08T13:01") == []
 
 
-@pytest.mark.skipif(not FULL, reason="five minutes: BILLING_ASSETS_FULL=1 runs it")
+@pytest.mark.skipif(not FULL, reason="ten minutes: BILLING_ASSETS_FULL=1 runs it")
 @pytest.mark.timeout(3600)
 @of_dagster_itself
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", ["America/Santiago"])
 def test_the_scheduler_over_fourteen_months_with_absences(zone: str, bucket: str, tmp_path: Path) -> None:
     """Twice a day for fourteen months, away on every sixth day: every day's tick once, every month end once."""
     with Daemon(tmp_path, bucket, zone) as daemon:

@@ -75,7 +75,7 @@ class WatchedWorld:
     def remove(self, period: str, number: int) -> None:
         """Delete the record of a line."""
         key = {"line_hash": {"S": self.name(period, number)}}
-        self.clients.dynamodb.delete_item(TableName=self.table, Key=key)  # type: ignore[arg-type]
+        self.clients.dynamodb.delete_item(TableName=self.table, Key=key)
 
     def published(self, period: str) -> PublishedPeriod | None:
         """What stands in S3 of a period."""

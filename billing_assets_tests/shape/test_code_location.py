@@ -180,7 +180,8 @@ def test_a_job_opens_with_an_empty_launchpad() -> None:
 
 def _statuses(switch: str) -> dict[str, str]:
     repository = build_definitions(Settings.from_environment({"BILLING_AUTOMATION": switch})).get_repository_def()
-    return {each.name: each.default_status.value for each in (*repository.schedule_defs, *repository.sensor_defs)}
+    schedules = {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs}
+    return schedules | {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
 
 
 def test_nothing_runs_by_itself_until_somebody_says_so() -> None:

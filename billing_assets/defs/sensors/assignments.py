@@ -5,6 +5,7 @@ The rule is in `billing_assets.domain.watched_periods`; here it meets the table 
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType, DagsterInstance, EventLogRecord
@@ -114,8 +115,9 @@ def _publishes(instance: DagsterInstance, record: EventLogRecord) -> bool:
     events = (planned_record.event_log_entry.dagster_event for planned_record in planned.records)
     if not any(event and event.asset_key == dg.AssetKey(PUBLICATION) for event in events):
         return False
-    config = run.run_config.get("ops", {}).get(PUBLICATION, {}).get("config", {})
-    return config.get("publish", True) is not False
+    run_config: Any = run.run_config
+    config = run_config.get("ops", {}).get(PUBLICATION, {}).get("config", {})
+    return bool(config.get("publish", True))
 
 
 def _result(found: Look, turn: int) -> dg.SensorResult:
