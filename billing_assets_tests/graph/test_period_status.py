@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import dagster as dg
 import pyarrow as pa
@@ -88,28 +87,13 @@ def test_one_broken_store_loses_the_page(world: PublicationWorld) -> None:
 
 
 def test_a_period_is_shown_as_complete_that_is_not(world: PublicationWorld) -> None:
-    """Excluded accounts count as assigned; percent are rounded down; the picture is a PNG that any viewer opens."""
+    """Excluded accounts count as assigned; percent are rounded down, and stand in the picture, too."""
     table = pa.table({"ubi_period": [JANUARY] * 3, "state": ["assigned", "excluded_only", "missing"]})
     pq.write_table(table, world.storage_file(f"completion_tracker/{JANUARY}.parquet"))
     cells, metadata = _page(world)
     assert cells[JANUARY]["complete"] == "66 % (2 of 3 accounts)"
     assert cells[DECEMBER]["complete"] == "not computed"
-    data = base64.b64decode(str(metadata["picture"]).partition("base64,")[2].rstrip(")"))
-    assert len(data) < 8_000
-    _assert_is_a_png(data)
-
-
-def _assert_is_a_png(data: bytes) -> None:
-    """As wide and high as it says, and every pixel of its palette."""
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", data[16:24])
-    chunks, at = {}, 8
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        name, content = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length]) == (zlib.crc32(name + content),)
-        chunks[name] = content
-        at += 12 + length
-    pixels = zlib.decompress(chunks[b"IDAT"])
-    assert len(pixels) == height * (width + 1)
-    assert max(pixels) < len(chunks[b"PLTE"]) // 3
+    drawn = base64.b64decode(str(metadata["picture"]).partition("base64,")[2].rstrip(")"))
+    assert len(drawn) < 16_000
+    texts = [element.text for element in ET.fromstring(drawn).iter() if element.tag.endswith("text")]  # noqa: S314  # our own
+    assert {*COLUMNS, JANUARY, DECEMBER, "66%"} <= set(texts)

@@ -6,7 +6,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from billing_assets.defs.columns import PERIOD_STATUS
 from billing_assets.defs.in_flight import default_status
 from billing_assets.defs.metadata import WRITES, Metadata, markdown_table, page
-from billing_assets.defs.pictures import Colour, labelled_grid, picture
+from billing_assets.defs.pictures import labelled_grid, picture
 from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.defs.status_sources import status_sources
@@ -14,11 +14,11 @@ from billing_assets.domain.period_status import COLUMNS, StatusRow, Tone, status
 from billing_assets.settings import Settings
 
 _MOST_DRAWN = 36
-_COLOURS: dict[Tone, Colour] = {
-    Tone.GOOD: (151, 208, 165),
-    Tone.ATTENTION: (247, 206, 105),
-    Tone.BAD: (232, 138, 124),
-    Tone.NONE: (228, 230, 233),
+_COLOURS = {
+    Tone.GOOD: "#97d0a5",
+    Tone.ATTENTION: "#f7ce69",
+    Tone.BAD: "#e88a7c",
+    Tone.NONE: "#e4e6e9",
 }
 
 DESCRIPTION = """The page to look at: **one row for every UBI period**, the newest first.
