@@ -85,9 +85,9 @@ def _tell_of_the_whole(section: Section, whole: Series, parts: dict[str, Series]
     assert whole.runs[0].agreed == parts[OURS].runs[0].agreed, "the app's flow and ours found different lines"
     section.parts.append(
         f"The app's flow is measured on {scale.app_objects} objects and multiplied. Run whole, once, at 15 ms, it "
-        f"took {seconds(whole.wall)} where the parts say {seconds(parts[APP].wall)}. All competitors agree on every line "
-        "that they found. polars and DuckDB can't make the hash: Python makes it for them; both hold all bytes in memory, "
-        "fetched by obstore's event loop."
+        f"took {seconds(whole.wall)} where the parts say {seconds(parts[APP].wall)}. All competitors agree on every "
+        "line that they found. polars and DuckDB can't make the hash: Python makes it for them; both hold all bytes in "
+        "memory, fetched by obstore's event loop."
     )
 
 
