@@ -3,6 +3,7 @@
 Bodies are short: read through a store, call one rule, write, report counts. No rule of billing lives here.
 """
 
+import gc
 import warnings
 
 import dagster as dg
@@ -13,3 +14,7 @@ warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", categor
 warnings.filterwarnings(
     "ignore", message="Specifying a partitions_def on an AssetCheckSpec", category=dg.PreviewWarning
 )
+
+# Half a million objects that Dagster's import made live as long as the process: frozen, no full collection (a tenth of
+# a second each) looks at them again, neither while assets run nor at the end.
+gc.freeze()
