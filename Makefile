@@ -12,7 +12,7 @@ export DAGSTER_HOME := $(CURDIR)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: help install demo dev test check mutants format clean
+.PHONY: help install demo dev test check mutants format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ mutants: $(INSTALLED) ## mutation tests of the rules that decide what is billed 
 format: $(INSTALLED) ## write the format that `make check` wants
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+
+bench: $(INSTALLED) ## measure next to others and to the machine's limit; writes benchmarks/RESULTS.md (12 minutes)
+	@$(BIN)/python -m benchmarks --output benchmarks/RESULTS.md
 
 clean: ## remove the embedded stack's state and Dagster's history; the next demo starts anew
 	@rm -rf .billing .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis mutants

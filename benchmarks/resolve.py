@@ -34,10 +34,17 @@ class Scale:
     app_objects: int = 300
     latencies: tuple[float, ...] = (0.0, 0.015, 0.04)
     more_lines: int = 30
+    whole: bool = True
+    """Whether every way is measured everywhere; else each of them once."""
 
 
-SMALL = Scale(factor=0.02, rounds=1, app_objects=20, latencies=(0.0, 0.015), more_lines=5)
+SMALL = Scale(factor=0.02, rounds=1, app_objects=20, latencies=(0.015,), more_lines=5, whole=False)
 FULL = Scale()
+_SLOW = {
+    "(b), ten times": "boto3_index",
+    "polars, ten times": "polars_frame",
+    "DuckDB, ten times": "duckdb_sql",
+}
 
 
 def resolve_section(folder: Path, scale: Scale, on_run: Callable[[str], None]) -> Section:
@@ -63,21 +70,25 @@ def resolve_section(folder: Path, scale: Scale, on_run: Callable[[str], None]) -
     with Server(once, scale.latencies) as server:
         for latency in scale.latencies:
             by_latency[latency] = _at(latency, once, server, scale, on_run)
-        whole = _whole_app_flow(once, server, on_run)
+        whole = _whole_app_flow(once, server, on_run) if scale.whole else None
     for latency, series in by_latency.items():
         section.parts.append(_table(f"{latency * 1000:.0f} ms a request", series))
         _judge(section, latency, series)
-    first = by_latency[scale.latencies[1]]
-    assert whole.runs[0].agreed == first[OURS].runs[0].agreed, "the app's flow and ours found different lines"
-    section.parts.append(
-        f"The app's flow is measured on {scale.app_objects} objects and multiplied. Run whole, once, at "
-        f"{scale.latencies[1] * 1000:.0f} ms, it took {seconds(whole.wall)} where the parts say "
-        f"{seconds(first[APP].wall)}. "
-        "All competitors agree on every line that they found. polars and DuckDB can't make the hash: Python makes it "
-        "for them; both hold all bytes in memory, fetched by obstore's event loop."
-    )
-    _ten_times(section, (once, tenfold, large), scale, on_run)
+    if whole is not None:
+        _tell_of_the_whole(section, whole, by_latency[0.015], scale)
+    if scale.whole:
+        _ten_times(section, (once, tenfold, large), scale, on_run)
     return section
+
+
+def _tell_of_the_whole(section: Section, whole: Series, parts: dict[str, Series], scale: Scale) -> None:
+    assert whole.runs[0].agreed == parts[OURS].runs[0].agreed, "the app's flow and ours found different lines"
+    section.parts.append(
+        f"The app's flow is measured on {scale.app_objects} objects and multiplied. Run whole, once, at 15 ms, it "
+        f"took {seconds(whole.wall)} where the parts say {seconds(parts[APP].wall)}. All competitors agree on every "
+        "line that they found. polars and DuckDB can't make the hash: Python makes it for them; both hold all bytes in "
+        "memory, fetched by obstore's event loop."
+    )
 
 
 def _tasks(workload: Workload, endpoint: str, objects: int) -> dict[str, Task]:
@@ -101,6 +112,8 @@ def _at(
     if latency > 0.015:
         # Where only the network counts the frames tell nothing new.
         del tasks[POLARS], tasks[DUCKDB], tasks[HASHING]
+    if not scale.whole:
+        tasks = {name: task for name, task in tasks.items() if name not in {*list(FETCHES)[1:], CEILING}}
     series = interleaved(tasks, scale.rounds, lambda name: on_run(f"{latency * 1000:.0f} ms: {name}"))
     series[APP].factor = Size.times(scale.factor).objects / scale.app_objects
     found = {run.agreed for name in (INDEX, POLARS, DUCKDB, OURS) if name in series for run in series[name].runs}
@@ -158,13 +171,10 @@ def _ten_times(section: Section, workloads: tuple[Workload, ...], scale: Scale, 
             "ten times": Task("ours", str(tenfold.folder), b.endpoint(latency)),
             "once, larger objects": Task("ours", str(large.folder), c.endpoint(latency)),
             "fetch all, ten times": Task("floor_fetch", str(tenfold.folder), b.endpoint(latency), option="threads 96"),
-            "(b), ten times": Task("boto3_index", str(tenfold.folder), b.endpoint(latency)),
-            "polars, ten times": Task("polars_frame", str(tenfold.folder), b.endpoint(latency)),
-            "DuckDB, ten times": Task("duckdb_sql", str(tenfold.folder), b.endpoint(latency)),
         }
-        slow = ("(b), ten times", "polars, ten times", "DuckDB, ten times")
-        series = interleaved(tasks, scale.rounds, lambda name: on_run(f"15 ms: {name}"), once=slow)
-    found = {series[name].runs[0].agreed for name in ("ten times", *slow)}
+        tasks |= {name: Task(each, str(tenfold.folder), b.endpoint(latency)) for name, each in _SLOW.items()}
+        series = interleaved(tasks, scale.rounds, lambda name: on_run(f"15 ms: {name}"), once=list(_SLOW))
+    found = {series[name].runs[0].agreed for name in ("ten times", *_SLOW)}
     assert len(found) == 1, "the competitors found different lines at ten times the work"
     times, least, most = ratio(series, "ten times", "once")
     section.must(

@@ -30,6 +30,7 @@ def main() -> None:
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
         "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
     }
     competitor = importlib.import_module(f"benchmarks.competitors.{task.competitor}")
     gc.collect()

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from billing_assets.defs.light_snowflake import snowflake_resource_class
 from billing_assets.defs.resources import aws_clients
 from billing_assets.defs.snowflake_credentials import SECRET_KEYS, plain_key, read_key_file, read_secret
 from billing_assets.domain.errors import ConfigurationError
@@ -82,10 +83,8 @@ class SnowflakeExportResource(dg.ConfigurableResource):
             ConfigurationError: A setting is missing, or the key can't be used.
             AccessDeniedError: AWS denies the secret.
         """
-        from dagster_snowflake import SnowflakeResource  # noqa: PLC0415  # takes seconds to import
-
         login = self.complete()
-        resource = SnowflakeResource(**login.connection_settings())
+        resource = snowflake_resource_class()(**login.connection_settings())
         connection: AbstractContextManager[Any] = resource.get_connection()
         return connection
 

@@ -107,7 +107,8 @@ def matched(text: bytes, stored_hash: str) -> tuple[str, HashVersion] | None:
         template.tries_left -= 1
         return None
     template.tries_left = _TRIES
-    return v2, version
+    # The stored text itself, so that a period's rows hold one of them.
+    return (stored_hash if v2 == stored_hash else v2), version
 
 
 def hashes(text: bytes) -> Hashes | None:

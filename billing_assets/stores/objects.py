@@ -101,21 +101,21 @@ class StageFourObjects:
             StoreUnavailableError: S3 failed for longer than the deadline.
         """
         waiting = deque(keys)
+        asked: SimpleQueue[str | None] = SimpleQueue()
         arrived: SimpleQueue[tuple[str, bytes | ObjectFault | BaseException]] = SimpleQueue()
         in_flight = done = 0
-        pool = ThreadPoolExecutor(self._requests, thread_name_prefix="stage4")
         stopped = threading.Event()
-
-        def get(key: str) -> None:
-            try:
-                arrived.put((key, self._get(key, stopped)))
-            except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for it
-                arrived.put((key, error))
-
+        # Plain threads: an executor's futures would cost as much Python as asking does.
+        threads = [
+            threading.Thread(target=self._work, args=(asked, arrived, stopped), name=f"stage4-{number}", daemon=True)
+            for number in range(min(self._requests, len(waiting)))
+        ]
+        for thread in threads:
+            thread.start()
         try:
             while waiting or in_flight:
                 while waiting and in_flight < self._pace.limit:
-                    pool.submit(get, waiting.popleft())
+                    asked.put(waiting.popleft())
                     in_flight += 1
                 key, answer = arrived.get()
                 in_flight -= 1
@@ -127,7 +127,23 @@ class StageFourObjects:
                 yield key, answer
         finally:
             stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            for _ in threads:
+                asked.put(None)
+
+    def _work(
+        self,
+        asked: SimpleQueue[str | None],
+        arrived: SimpleQueue[tuple[str, bytes | ObjectFault | BaseException]],
+        stopped: threading.Event,
+    ) -> None:
+        """Answer keys, one after the other, until None is asked for."""
+        while (key := asked.get()) is not None:
+            if stopped.is_set():
+                continue
+            try:
+                arrived.put((key, self._get(key, stopped)))
+            except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for it
+                arrived.put((key, error))
 
     def siblings(self, families: Collection[ObjectFamily]) -> Iterator[tuple[ObjectFamily, list[str]]]:
         """The keys now under each family's prefix, listed by boto3 since obstore lists whole path segments only."""

@@ -229,7 +229,8 @@ def _read(content: bytes) -> tuple[pa.Table, str, dt.datetime]:
     import pyarrow as pa  # noqa: PLC0415  # vendor, imported when used
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    table = pq.read_table(pa.BufferReader(content))
+    # `read_table` would import pyarrow's datasets, and with them pandas.
+    table = pq.ParquetFile(pa.BufferReader(content)).read()
     return table, *header_of(table.schema)
 
 

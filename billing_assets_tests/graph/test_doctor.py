@@ -374,7 +374,7 @@ def test_a_store_that_ignores_conditions_passes() -> None:
     ("body", "outcome", "found"),
     [
         (None, Outcome.FAILED, "is not there"),
-        (b"{}", Outcome.FAILED, "a JSON dict, not a list"),
+        (b"{}", Outcome.FAILED, "a JSON object, not a list"),
         (b"\xff", Outcome.FAILED, "not UTF-8"),
         (b'[{"accountNumber": "1"}, {"propertyId": "P"}]', Outcome.WARNING, "1 can't be read"),
         (json.dumps([{"accountNumber": "1", "comment": "x" * 410_000}]).encode(), Outcome.WARNING, "than the cache"),

@@ -260,8 +260,10 @@ class Daemon:
             logger = logging.getLogger("scheduler")
             for error in launch_scheduled_runs(self.context, logger, end_datetime_utc=now, iteration_times={}):
                 assert error is None, error
-        runs = [run for run in self.instance.get_runs() if run.run_id not in self.seen]
-        self.seen |= {run.run_id for run in runs}
+        new = [run for run in self.instance.get_runs() if run.run_id not in self.seen]
+        self.seen |= {run.run_id for run in new}
+        # The schedules that only look at things have no periods, and nothing to forget.
+        runs = [run for run in new if run.tags["dagster/schedule_name"] in JOBS]
         found = [(run.tags["dagster/schedule_name"], run.tags.get("dagster/partition", "")) for run in runs]
         for run in runs:
             assert run.job_name == JOBS[run.tags["dagster/schedule_name"]]
