@@ -6,9 +6,6 @@ A small run takes seconds and only shows that everything works and agrees; its f
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,9 +14,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks import resolve
+from benchmarks import resolve, snowflake_load
 from benchmarks.growth import growth_section
-from benchmarks.measuring import ROOT
 from benchmarks.period_run import period_run_section
 from benchmarks.report import Section, machine, table
 from benchmarks.tables import dynamodb_section
@@ -97,20 +93,7 @@ def _growing(folder: Path, small: bool, on_run: Callable[[str], None]) -> Sectio
 
 
 def _loading(_: Path, small: bool, on_run: Callable[[str], None]) -> Section:
-    on_run("loading")
-    sizes = ["20"] if small else ["1000", "10000"]
-    command = [sys.executable, "benchmarks/snowflake_load.py", *sizes, "--rounds", str(1 if small else _ROUNDS)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return Section("Loading Snowflake", "Figures of the emulator: they compare ways of loading.", parts=[done.stdout])
+    return snowflake_load.section(small=small, on_progress=on_run)
 
 
 SECTIONS: dict[str, Callable[[Path, bool, Callable[[str], None]], Section]] = {
