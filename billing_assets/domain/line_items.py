@@ -5,15 +5,13 @@ Source: SPEC.md section 1.2. Finding the line is the business of `stage4`; judgi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal  # a Struct's annotations can be asked for
+from typing import Any
 
 import msgspec
 
 from billing_assets.domain.json_text import NumberText, text_of
 from billing_assets.domain.money import MoneyError, exact_number, parse_money
-
-if TYPE_CHECKING:
-    from decimal import Decimal  # noqa: TC004  # a Struct's annotations are read by its decoders only
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "property_id": ("EnrichedPropertyID", "Property ID"),
