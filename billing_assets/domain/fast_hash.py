@@ -111,6 +111,21 @@ def matched(text: bytes, stored_hash: str) -> tuple[str, HashVersion] | None:
     return (stored_hash if v2 == stored_hash else v2), version
 
 
+def joined(text: bytes) -> Hashes | None:
+    """The hashes of a line's values as they stand: right if one of them is a stored one; None where that is no use."""
+    if not _is_usual(text):
+        return None
+    try:
+        values = _as_they_stand(text)
+        template = _template_of(values)
+    except (ValueError, RecursionError):
+        return None
+    if not template.tries_left:
+        return None
+    v1 = template.v1.joined(values)
+    return v1, v1 if template.v2 is None else template.v2.joined(values)
+
+
 def hashes(text: bytes) -> Hashes | None:
     """A line's hashes; None for a line that is to be hashed as the app does.
 

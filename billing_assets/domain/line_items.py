@@ -5,7 +5,7 @@ Source: SPEC.md section 1.2. Finding the line is the business of `stage4`; judgi
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal  # a Struct's annotations can be asked for
 from typing import Any
 
 import msgspec

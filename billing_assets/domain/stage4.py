@@ -25,7 +25,7 @@ from billing_assets.domain.line_items import LineItem
 from billing_assets.domain.usual_lines import item_of, telling_fields, usual_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from billing_assets.domain.usual_lines import UsualLine
 
@@ -120,13 +120,14 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_by_telling", "_hashed", "_lines", "_passed_over", "_told", "_unusual", "_usual")
+    __slots__ = ("_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_told", "_unusual", "_usual")
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
         self._passed_over: set[int] = set()
         self._usual: dict[int, UsualLine | None] = {}
         self._hashed: dict[int, fast_hash.Hashes | None] = {}
+        self._joined: dict[str, tuple[int, str, HashVersion]] | None = None
         # The first lines, so many as have been looked at, by fields that tell most of them apart.
         self._told = 0
         self._by_telling: dict[tuple[Any, Any], list[int]] = {}
@@ -150,6 +151,8 @@ class StageFourObject:
             match = fast_hash.matched(self._lines[hint], stored_hash)
             if match is not None:
                 return self._named(hint, *match)
+        if (sure := self._joined_for_sure(stored_hash, hint)) is not None:
+            return self._named(*sure)
         for position in self._hint_first(hint):
             hashes = self._fast(position)
             if hashes is None:
@@ -158,6 +161,23 @@ class StageFourObject:
             if stored_hash in hashes:
                 return self._named(position, hashes[1], "v1" if hashes[0] == stored_hash else "v2")
         return None
+
+    def _joined_for_sure(self, stored_hash: str, hint: int | None) -> tuple[int, str, HashVersion] | None:
+        """The first line whose values as they stand have the hash, if no line that comes before it can be named too."""
+        if self._joined is None:
+            self._joined = {}
+            for position, text in enumerate(self._lines):
+                hashes = fast_hash.joined(text)
+                if hashes is not None:
+                    self._joined.setdefault(hashes[0], (position, hashes[1], "v1"))
+                    self._joined.setdefault(hashes[1], (position, hashes[1], "v2"))
+        found = self._joined.get(stored_hash)
+        if found is None:
+            return None
+        rivals = self._perhaps_equal(found[0])
+        if hint is not None and 0 <= hint < len(self._lines) and self._tells(hint) in {None, self._tells(found[0])}:
+            rivals.append(hint)
+        return None if rivals else found
 
     def _named(self, position: int, v2: str, version: HashVersion) -> NamedLine | None:
         item = self._item(position)
@@ -195,18 +215,24 @@ class StageFourObject:
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
+        return sum(self._v2(other) == v2 for other in self._perhaps_equal(position))
+
+    def _perhaps_equal(self, position: int) -> list[int]:
+        """The lines in front that may have a hash of this one."""
         for other in range(self._told, position):
-            usual = self._usual_at(other)
-            if usual is None:
+            tells = self._tells(other)
+            if tells is None:
                 self._unusual.append(other)
             else:
-                self._by_telling.setdefault(telling_fields(usual), []).append(other)
+                self._by_telling.setdefault(tells, []).append(other)
         self._told = max(self._told, position)
+        tells = self._tells(position)
+        candidates = range(position) if tells is None else (*self._by_telling.get(tells, ()), *self._unusual)
+        return [other for other in candidates if other < position]
+
+    def _tells(self, position: int) -> tuple[Any, Any] | None:
         usual = self._usual_at(position)
-        candidates: Iterable[int] = range(position)
-        if usual is not None:
-            candidates = (*self._by_telling.get(telling_fields(usual), ()), *self._unusual)
-        return sum(self._v2(other) == v2 for other in candidates if other < position)
+        return None if usual is None else telling_fields(usual)
 
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""

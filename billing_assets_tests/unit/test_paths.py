@@ -21,7 +21,7 @@ from billing_assets.domain.periods import Month
 from billing_assets.domain.resolved import resolve
 from billing_assets.domain.usual_lines import item_of, usual_line
 from billing_assets.local.sample import Sample, generate
-from billing_assets_tests.unit.making import InMemoryObjects
+from billing_assets_tests.unit.making import KEY, InMemoryObjects, an_assignment, jsonl, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,12 +67,15 @@ def _with_hint(assignment: Assignment, hint: int | None) -> Assignment:
     return type(assignment)(**{**values, "line_index": hint})
 
 
-@pytest.mark.parametrize("switched_off", ["joined values", "fast hashes", "usual lines", "all shortcuts"])
+@pytest.mark.parametrize("switched_off", ["matched", "joined values", "fast hashes", "usual lines", "all shortcuts"])
 def test_a_shortcut_bills_another_line(switched_off: str, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """With or without a shortcut every assignment has the same line, status and amount."""
     usual = {period: _rows(sample, period, lambda record: record.line_index) for period in sample.periods}
+    if switched_off == "matched":
+        monkeypatch.setattr(fast_hash, "matched", _nothing)
     if switched_off in {"joined values", "all shortcuts"}:
         monkeypatch.setattr(fast_hash, "matched", _nothing)
+        monkeypatch.setattr(fast_hash, "joined", _nothing)
     if switched_off in {"fast hashes", "all shortcuts"}:
         monkeypatch.setattr(fast_hash, "hashes", _nothing)
     if switched_off in {"usual lines", "all shortcuts"}:
@@ -114,3 +117,15 @@ def test_an_unusual_line_is_read_otherwise(line: dict[str, Any], ascii_only: boo
     text = json.dumps(line, ensure_ascii=ascii_only or "\ud800" in line.values())
     usual = usual_line(text.encode())
     assert usual is None or item_of(usual) == LineItem.from_line(decode_exactly(text))
+
+
+@pytest.mark.parametrize("hint", [None, 0, 1, 2, 9])
+@pytest.mark.parametrize("written", [{"ensure_ascii": False}, {"separators": (",", ":")}, {"indent": None}])
+def test_a_line_written_otherwise_is_overlooked_for_its_twin(hint: int | None, written: dict[str, Any]) -> None:
+    """Of equal lines the hinted one is billed, else the first, however each of them is written."""
+    line = {"Line Item Charge": "$1.00", "Line Item Description": "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "b": [1, 2]}
+    other = {**line, "Line Item Description": "tea"}
+    body = jsonl(other, json.dumps({**line, "Charge Code": "FIRST"}, **written), {**line, "Charge Code": "SECOND"})
+    row = row_of(an_assignment(line, line_index=None if hint is None else NumberText(str(hint))), {KEY: body})
+    assert row.line is not None
+    assert row.line.position == (2 if hint == 2 else 1)
