@@ -47,7 +47,10 @@ def run_everything(periods: Sequence[str], on_done: Callable[[], None]) -> tuple
         seconds |= _finished({pool.submit(_run, "CHAIN", period): period for period in periods}, on_done)
         _finished({pool.submit(_run, "TRACKER", period): period for period in periods}, on_done)
         _finished({pool.submit(_run, "GRID", None): "grid"}, on_done)
-        return seconds, pool.submit(_outcomes, list(periods)).result()
+        outcomes = pool.submit(_outcomes, list(periods)).result()
+        # A process that waits for work would tell the terminal of a signal: Dagster takes SIGTERM for Ctrl-C.
+        pool.shutdown()
+        return seconds, outcomes  # noqa: TRY300  # what follows is for failures
     except BrokenProcessPool:
         raise RunFailedError(
             "a process that runs periods ended by itself",

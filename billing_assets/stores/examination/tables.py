@@ -119,7 +119,7 @@ class TablesExamination:
         if size >= _CACHE_WARN_SHARE * CACHE_LIMIT_BYTES:
             remedy = (
                 "see that the app writes the list to S3 first: beyond the limit DynamoDB refuses the item, and "
-                "accounts added in the app would be in S3 only; this pipeline never reads the cache"
+                "accounts added in the app would be in S3 only; this pipeline reads the cache only where S3 has no list"
             )
             return Finding(check, subject, Outcome.WARNING, found, remedy, {"size_bytes": size})
         return Finding.ok(check, subject, found, size_bytes=size)
