@@ -7,19 +7,20 @@ only whether they are set, since resources are given them by name.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import os
-import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
+from billing_assets import setting_values as read
 from billing_assets.domain.errors import ConfigurationError
-from billing_assets.domain.periods import Month, PeriodError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
+    from zoneinfo import ZoneInfo
+
+    from billing_assets.domain.periods import Month
 
 STATE_FOLDER = ".billing"
 """Where everything that git ignores lives, below the folder one works in."""
@@ -70,226 +71,152 @@ def _variable(name: str, default: str, meaning: str, parse: Callable[[str], Any]
     return dataclasses.field(metadata={"variable": Variable(name, default, meaning, parse)})
 
 
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:/-]+", text):
-        raise ValueError("is no name of a bucket, table or index")
-    return text
-
-
-def _key(text: str) -> str:
-    if text.startswith("/") or not text.strip():
-        raise ValueError("is no S3 key: it must not be blank or begin with a slash")
-    return text
-
-
-def _prefix(text: str) -> str:
-    if not _key(text).endswith("/"):
-        raise ValueError("is no S3 prefix: it must end with a slash")
-    return text
-
-
-def _share(text: str) -> Decimal:
-    try:
-        share = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("is no number from 0 to 1, such as 0.05") from None
-    if not share.is_finite() or not 0 <= share <= 1:
-        raise ValueError("is no number from 0 to 1, such as 0.05")
-    return share
-
-
-def _multiple(text: str) -> Decimal:
-    try:
-        multiple = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("is no number of 0 or more, such as 0.50") from None
-    if not multiple.is_finite() or multiple < 0:
-        raise ValueError("is no number of 0 or more, such as 0.50")
-    return multiple
-
-
-def _whole_from(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-            raise ValueError(f"is no whole number of {least} or more")
-        return int(text)
-
-    return parse
-
-
-def _month(text: str) -> Month:
-    try:
-        return Month.from_key(text)
-    except PeriodError:
-        raise ValueError("is no month written YYYY-MM") from None
-
-
-def _day(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= 28:
-        raise ValueError("is no day that every month has, 1 to 28")
-    return int(text)
-
-
-def _time(text: str) -> dt.time:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError("is no time of day written HH:MM")
-    return dt.time.fromisoformat(text)
-
-
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ValueError, OSError, KeyError):
-        raise ValueError("is no time zone, such as America/New_York") from None
-
-
-def _cron(text: str) -> str:
-    if not re.fullmatch(r"[0-9*,/-]+( [0-9A-Za-z*,/#-]+){4}", text):
-        raise ValueError("is no cron expression of five fields, such as 15 5 * * *")
-    return text
-
-
-def _switch(text: str) -> bool:
-    if text not in {"on", "off"}:
-        raise ValueError("is neither on nor off")
-    return text == "on"
-
-
-def _url(text: str) -> str:
-    if text and not re.fullmatch(r"https?://[^\s@]+", text):
-        raise ValueError("is no http:// or https:// address without credentials")
-    return text.rstrip("/")
-
-
-def _storage(text: str) -> str:
-    if re.match(r"s3://[^/]", text) or ":" not in text:
-        return text.rstrip("/")
-    raise ValueError("is neither a folder nor s3://bucket/prefix")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the pipeline is told from outside; every field has a default that works."""
 
     bucket: str = _variable(
-        "BILLING_BUCKET", "jrk-analytics-billing", "bucket of Stage 4, the accounts and the master bills", _name
+        "BILLING_BUCKET",
+        "jrk-analytics-billing",
+        "bucket of Stage 4, the accounts and the master bills",
+        read.bare_name,
     )
     assignments_table: str = _variable(
-        "BILLING_ASSIGNMENTS_TABLE", "jrk-bill-ubi-assignments", "DynamoDB table of UBI assignments", _name
+        "BILLING_ASSIGNMENTS_TABLE", "jrk-bill-ubi-assignments", "DynamoDB table of UBI assignments", read.bare_name
     )
     assignments_index: str = _variable(
-        "BILLING_ASSIGNMENTS_INDEX", "ubi-period-index", "its index by UBI period", _name
+        "BILLING_ASSIGNMENTS_INDEX", "ubi-period-index", "its index by UBI period", read.bare_name
     )
     archived_table: str = _variable(
-        "BILLING_ARCHIVED_TABLE", "jrk-bill-ubi-archived", "DynamoDB table of archived assignments", _name
+        "BILLING_ARCHIVED_TABLE", "jrk-bill-ubi-archived", "DynamoDB table of archived assignments", read.bare_name
     )
     config_table: str = _variable(
-        "BILLING_CONFIG_TABLE", "jrk-bill-config", "DynamoDB table of the app's configuration", _name
+        "BILLING_CONFIG_TABLE", "jrk-bill-config", "DynamoDB table of the app's configuration", read.bare_name
     )
     drafts_table: str = _variable(
-        "BILLING_DRAFTS_TABLE", "jrk-bill-drafts", "DynamoDB table of the app's header drafts; only observed", _name
+        "BILLING_DRAFTS_TABLE",
+        "jrk-bill-drafts",
+        "DynamoDB table of the app's header drafts; only observed",
+        read.bare_name,
     )
     billback_table: str = _variable(
         "BILLING_BILLBACK_TABLE",
         "jrk-bill-billback-master",
         "DynamoDB table of the app's billback masters; only observed",
-        _name,
+        read.bare_name,
     )
     scan_limit_mb: int = _variable(
-        "BILLING_SCAN_LIMIT_MB", "64", "megabytes: a larger assignments table is read by its index", _whole_from(0)
+        "BILLING_SCAN_LIMIT_MB", "64", "megabytes: a larger assignments table is read by its index", read.whole_from(0)
     )
     read_units_per_second: int = _variable(
         "BILLING_READ_UNITS_PER_SECOND",
         "0",
         "read capacity units a second that one read may use; 0 is no limit",
-        _whole_from(0),
+        read.whole_from(0),
     )
     stage4_prefix: str = _variable(
-        "BILLING_STAGE4_PREFIX", "Bill_Parser_4_Enriched_Outputs/", "prefix of the Stage 4 objects", _prefix
+        "BILLING_STAGE4_PREFIX", "Bill_Parser_4_Enriched_Outputs/", "prefix of the Stage 4 objects", read.object_prefix
     )
     accounts_key: str = _variable(
-        "BILLING_ACCOUNTS_KEY", "Bill_Parser_Config/accounts_to_track.json", "object of the accounts to track", _key
+        "BILLING_ACCOUNTS_KEY",
+        "Bill_Parser_Config/accounts_to_track.json",
+        "object of the accounts to track",
+        read.object_key,
     )
     master_bills_key: str = _variable(
-        "BILLING_MASTER_BILLS_KEY", "config/master-bills-latest.json", "the combined list that the app reads", _key
+        "BILLING_MASTER_BILLS_KEY",
+        "config/master-bills-latest.json",
+        "the combined list that the app reads",
+        read.object_key,
     )
     master_bills_prefix: str = _variable(
-        "BILLING_MASTER_BILLS_PREFIX", "config/master-bills/", "prefix of the periods' own objects", _prefix
+        "BILLING_MASTER_BILLS_PREFIX", "config/master-bills/", "prefix of the periods' own objects", read.object_prefix
     )
-    first_period: Month = _variable("BILLING_FIRST_PERIOD", "2024-01", "the first UBI period, YYYY-MM", _month)
+    first_period: Month = _variable("BILLING_FIRST_PERIOD", "2024-01", "the first UBI period, YYYY-MM", read.month)
     max_unbilled: Decimal = _variable(
-        "BILLING_MAX_UNBILLED", "0.05", "share of a period that may be invalid, unresolved or unbillable", _share
+        "BILLING_MAX_UNBILLED", "0.05", "share of a period that may be invalid, unresolved or unbillable", read.share
     )
     max_shrink: Decimal = _variable(
-        "BILLING_MAX_SHRINK", "0.10", "share of a published open period that a run may take away", _share
+        "BILLING_MAX_SHRINK", "0.10", "share of a published open period that a run may take away", read.share
     )
     max_change: Decimal = _variable(
         "BILLING_MAX_CHANGE",
         "0.50",
         "change of a property's amount against the previous period, as a share, above which a check warns",
-        _multiple,
+        read.multiple,
     )
     completion_warn_days: int = _variable(
         "BILLING_COMPLETION_WARN_DAYS",
         "30",
         "days after a period's end from which missing bills are a warning; until then they may still come",
-        _whole_from(0),
+        read.whole_from(0),
     )
     completion_floor: Decimal = _variable(
         "BILLING_COMPLETION_FLOOR",
         "0.80",
         "share of the expected accounts with a bill, below which such a period's missing bills are an ERROR",
-        _share,
+        read.share,
     )
     storage_uri: str = _variable(
         "BILLING_STORAGE_URI",
         f"{STATE_FOLDER}/storage",
         "folder or s3://bucket/prefix of intermediate Parquet",
-        _storage,
+        read.storage,
     )
     s3_requests: int = _variable(
-        "BILLING_S3_REQUESTS", "96", "S3 requests in flight at most; fewer while S3 says to slow down", _whole_from(1)
+        "BILLING_S3_REQUESTS",
+        "96",
+        "S3 requests in flight at most; fewer while S3 says to slow down",
+        read.whole_from(1),
     )
     retry_seconds: int = _variable(
         "BILLING_RETRY_SECONDS",
         "120",
         "seconds for which throttling, 5xx and broken connections are retried",
-        _whole_from(1),
+        read.whole_from(1),
     )
     automation: bool = _variable(
-        "BILLING_AUTOMATION", "off", "`on` starts schedules and sensors with the deployment; else each by hand", _switch
+        "BILLING_AUTOMATION",
+        "off",
+        "`on` starts schedules and sensors with the deployment; else each by hand",
+        read.switch,
     )
     time_zone: ZoneInfo = _variable(
-        "BILLING_TIME_ZONE", "America/Los_Angeles", "the business's time zone, of all schedules", _zone
+        "BILLING_TIME_ZONE", "America/Los_Angeles", "the business's time zone, of all schedules", read.time_zone
     )
     daily_cron: str = _variable(
-        "BILLING_DAILY_CRON", "15 5 * * *", "when the previous and the current month are made again", _cron
+        "BILLING_DAILY_CRON", "15 5 * * *", "when the previous and the current month are made again", read.cron
     )
     month_end_day: int = _variable(
-        "BILLING_MONTH_END_DAY", "5", "day of the month, 1 to 28, from which the month before is due for export", _day
+        "BILLING_MONTH_END_DAY",
+        "5",
+        "day of the month, 1 to 28, from which the month before is due for export",
+        read.day_of_month,
     )
-    month_end_time: dt.time = _variable("BILLING_MONTH_END_TIME", "06:30", "time of that day, HH:MM", _time)
+    month_end_time: dt.time = _variable("BILLING_MONTH_END_TIME", "06:30", "time of that day, HH:MM", read.time_of_day)
     weekly_cron: str = _variable(
-        "BILLING_WEEKLY_CRON", "30 4 * * 0", "when closed periods are computed again without publishing", _cron
+        "BILLING_WEEKLY_CRON", "30 4 * * 0", "when closed periods are computed again without publishing", read.cron
     )
     checks_cron: str = _variable(
-        "BILLING_CHECKS_CRON", "45 6 * * *", "when the checks of all periods together run", _cron
+        "BILLING_CHECKS_CRON", "45 6 * * *", "when the checks of all periods together run", read.cron
     )
     watch_seconds: int = _variable(
         "BILLING_WATCH_SECONDS",
         "300",
         "seconds between two looks at the assignments and the accounts list; each look scans the table once",
-        _whole_from(1),
+        read.whole_from(1),
     )
     alert_seconds: int = _variable(
-        "BILLING_ALERT_SECONDS", "60", "seconds between two digests at least", _whole_from(1)
+        "BILLING_ALERT_SECONDS", "60", "seconds between two digests at least", read.whole_from(1)
     )
     alert_log: bool = _variable(
-        "BILLING_ALERT_LOG", "off", "`on` writes each digest of alerts as one JSON line to the log", _switch
+        "BILLING_ALERT_LOG", "off", "`on` writes each digest of alerts as one JSON line to the log", read.switch
     )
     slack_channel: str = _variable("BILLING_SLACK_CHANNEL", "", "channel for alerts; needs `BILLING_SLACK_TOKEN`")
-    slack_url: str = _variable("BILLING_SLACK_URL", "", "Slack's API elsewhere: a proxy, or a receiver in a test", _url)
-    ui_url: str = _variable("BILLING_UI_URL", "", "where people open the Dagster UI, for links", _url)
+    slack_url: str = _variable(
+        "BILLING_SLACK_URL", "", "Slack's API elsewhere: a proxy, or a receiver in a test", read.url
+    )
+    ui_url: str = _variable("BILLING_UI_URL", "", "where people open the Dagster UI, for links", read.url)
     variables_set: frozenset[str] = frozenset()
     """Which of the variables that hold credentials are set; their values are never read."""
 

@@ -1,6 +1,7 @@
 """What every store, and Dagster itself, says of the periods; whatever can't be read says why and harms no other."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -101,9 +102,14 @@ def _billed(instance: dg.DagsterInstance, published: set[str]) -> dict[str, Bill
         verdict = bills.metadata.get("verdict")
         found[period] = Billed(
             pending=verdict is not None and Verdict.PENDING.value in str(verdict.value),
-            stale=bool(read and now and read != now),
+            stale=bool(read and now and read != _as_input(now)),
         )
     return found
+
+
+def _as_input(version: str) -> str:
+    """How Dagster notes the version of one partition that was read: as it notes those of many, by their hash."""
+    return hashlib.sha256(version.encode()).hexdigest()
 
 
 def _latest(instance: dg.DagsterInstance, asset: dg.AssetKey, period: str) -> dg.AssetMaterialization | None:

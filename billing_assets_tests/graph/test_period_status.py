@@ -63,6 +63,7 @@ def test_the_page_shows_another_state_than_the_stores(world: PublicationWorld) -
     bills = world.published(DECEMBER).bills
     assert cells[DECEMBER]["generated"] == f"{len(bills)} bills, ${plain(total(b.utility_amount for b in bills))}"
     assert cells[DECEMBER]["stale"].startswith("resolved anew since")
+    assert cells[JANUARY]["stale"] == "no"
     assert (cells[DECEMBER]["closed"], cells[DECEMBER]["restate"]) == ("open", "none")
     assert cells[JANUARY]["closed"].endswith("by ann")
     assert cells[JANUARY]["restate"].startswith("a restatement is pending")
