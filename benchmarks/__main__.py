@@ -52,10 +52,10 @@ def main() -> None:
                 section = SECTIONS[name](Path(folder), given.small, on_run)
             section.seconds = time.monotonic() - began
             sections.append(section)
-    text = results(sections, small=given.small)
-    print(text)
-    if given.output:
-        given.output.write_text(text)
+            if given.output:
+                # After each, so that a section that fails takes none with it.
+                given.output.write_text(results(sections, small=given.small))
+    print(results(sections, small=given.small))
 
 
 def results(sections: list[Section], *, small: bool) -> str:

@@ -60,7 +60,7 @@ def measured(task: Task) -> Measured:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BILLING_"))}
     done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{task.competitor} failed:\n{done.stderr}")
+        raise RuntimeError(f"{task.competitor} failed with {done.returncode}:\n{done.stderr}")
     return Measured(**json.loads(done.stdout))
 
 

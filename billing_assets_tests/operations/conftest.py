@@ -71,7 +71,13 @@ def deployment(
 
 
 @contextlib.contextmanager
-def deployed(kind: str, folder: Path, stack_environment: dict[str, str], **changes: Any) -> Iterator[Deployment]:
+def deployed(
+    kind: str,
+    folder: Path,
+    stack_environment: dict[str, str],
+    variables: dict[str, str] | None = None,
+    **changes: Any,
+) -> Iterator[Deployment]:
     """A world and its house, over a `dagster.yaml` of the project's in which every daemon looks each second."""
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -84,6 +90,7 @@ def deployed(kind: str, folder: Path, stack_environment: dict[str, str], **chang
             **{name: os.environ[name] for name in _SHELL if name in os.environ},
             **world.environment,
             "AWS_ENDPOINT_URL_DYNAMODB": gate.url,
+            **(variables or {}),
             "SNOWFLAKE_DATABASE": f"DEPLOYMENT_{world.settings.bucket.rpartition('-')[2]}",
         }
         file = PROJECT / "dagster.yaml"

@@ -35,6 +35,12 @@ _LAUNCH_RUN = """mutation ($params: ExecutionParams!) { launchPipelineExecution(
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _LAUNCH_BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+_SWITCH = {
+    True: """mutation ($params: ScheduleSelector!) { startSchedule(scheduleSelector: $params) {
+      __typename ... on PythonError { message } } }""",
+    False: """mutation ($params: String!) { stopRunningSchedule(id: $params) {
+      __typename ... on PythonError { message } } }""",
+}
 
 
 @dataclass
@@ -109,7 +115,7 @@ class House:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def graphql(self, query: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def graphql(self, query: str, params: Mapping[str, Any] | str) -> dict[str, Any]:
         """The answer to a mutation that the UI sends, without its name."""
         request = urllib.request.Request(  # our own webserver
             f"http://127.0.0.1:{self.web_port}/graphql",
@@ -143,6 +149,20 @@ class House:
         answer = self.graphql(_LAUNCH_BACKFILL, params)
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return str(answer["backfillId"])
+
+    def switch_schedule(self, name: str, *, on: bool) -> None:
+        """Start or stop a schedule, as the UI's switch does."""
+        if on:
+            params: Any = {
+                "repositoryLocationName": LOCATION,
+                "repositoryName": "__repository__",
+                "scheduleName": name,
+            }
+        else:
+            (state,) = (state for state in self.instance.all_instigator_state() if state.name == name)
+            params = f"{state.instigator_origin_id}::{state.selector_id}"
+        answer = self.graphql(_SWITCH[on], params)
+        assert answer["__typename"] == "ScheduleStateResult", answer
 
     def status(self, run_id: str) -> dg.DagsterRunStatus:
         """How a run stands."""

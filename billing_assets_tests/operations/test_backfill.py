@@ -1,4 +1,4 @@
-"""Twenty-four periods by the UI's backfill, beside runs of the newest ones, publish the bytes of a sequence.
+"""Twenty-four periods by the UI's backfill, while the schedule of the open ones ticks, publish the bytes of a sequence.
 
 It takes minutes, so it runs with BILLING_ASSETS_FULL=1 only; figures are printed.
 """
@@ -6,6 +6,7 @@ It takes minutes, so it runs with BILLING_ASSETS_FULL=1 only; figures are printe
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import re
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import pytest
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 
 from billing_assets.definitions import build_definitions
+from billing_assets.domain.periods import Month
 from billing_assets.settings import Settings
 from billing_assets_tests.graph.exporting import months
 from billing_assets_tests.graph.publication_world import DECEMBER, JANUARY, PUBLISHING
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from billing_assets_tests.operations.conftest import Deployment
 
 EXPORT = "snowflake_master_bills"
-PERIODS = months("2024-04", 24)
-NEWEST = PERIODS[-2:]
-_MOST_TICKED = 12
+SCHEDULE = "open_periods"
+# The schedule asks for the current and the previous month, which are the newest of these.
+_TODAY = dt.datetime.now(dt.UTC)
+PERIODS = months(Month(_TODAY.year, _TODAY.month).plus(-23).key, 24)
+EVERY_MINUTE = {"BILLING_DAILY_CRON": "* * * * *", "BILLING_TIME_ZONE": "UTC"}
+_LEAST_TICKS = 2
 _BACKFILL_SECONDS = 2400.0
 
 pytestmark = [
@@ -45,7 +50,8 @@ def busy(stack_environment: dict[str, str], tmp_path_factory: pytest.TempPathFac
     """A deployment with the project's own limits, and 24 periods to bill."""
     folder = tmp_path_factory.mktemp("busy")
     kind = ONE_MACHINE if why_not() else DEPLOYMENT
-    with deployed(kind, folder, stack_environment, run_monitoring={"poll_interval_seconds": 60}) as running:
+    monitoring = {"poll_interval_seconds": 60}
+    with deployed(kind, folder, stack_environment, EVERY_MINUTE, run_monitoring=monitoring) as running:
         for number, period in enumerate(PERIODS):
             if period not in {DECEMBER, JANUARY}:
                 running.world.add_period(period, 10_000 + 100 * number)
@@ -55,16 +61,16 @@ def busy(stack_environment: dict[str, str], tmp_path_factory: pytest.TempPathFac
 def test_a_backfill_beside_a_schedule_publishes_other_bytes_than_a_sequence(busy: Deployment) -> None:
     """Every run succeeds, but for the time of publication every byte is the sequential run's, and all is exported."""
     house, began = busy.house, time.monotonic()
+    house.switch_schedule(SCHEDULE, on=True)
     backfill_id = house.backfill(PUBLISHING, PERIODS)
-    ticked: list[str] = []
-
-    def ended() -> bool:
-        # A schedule that ticks as soon as its last runs have ended, for the two newest periods.
-        if len(ticked) < _MOST_TICKED and all(house.has_ended(run) for run in ticked[-2:]):
-            ticked.extend(house.launch(PUBLISHING, partition=period) for period in NEWEST)
-        return _succeeded(busy, backfill_id) and all(map(house.has_ended, ticked))
-
-    until(ended, seconds=_BACKFILL_SECONDS, what=lambda: _failed(busy))
+    until(
+        lambda: _succeeded(busy, backfill_id) and len(_ticked(busy)) >= 2 * _LEAST_TICKS,
+        seconds=_BACKFILL_SECONDS,
+        what=lambda: _failed(busy),
+    )
+    house.switch_schedule(SCHEDULE, on=False)
+    ticked = _ticked(busy)
+    until(lambda: all(map(house.has_ended, ticked)), seconds=_BACKFILL_SECONDS, what=lambda: _failed(busy))
     seconds, most = time.monotonic() - began, _most_at_once(busy)
     export_id = house.backfill([EXPORT], PERIODS)
     until(lambda: _succeeded(busy, export_id), seconds=_BACKFILL_SECONDS, what=lambda: _failed(busy))
@@ -74,6 +80,12 @@ def test_a_backfill_beside_a_schedule_publishes_other_bytes_than_a_sequence(busy
     for asset in (*PUBLISHING, EXPORT):
         assert house.instance.get_materialized_partitions(dg.AssetKey(asset)) == set(PERIODS)
     assert _published_bytes(busy.world) == _published_bytes(_sequential(busy.world))
+
+
+def _ticked(busy: Deployment) -> list[str]:
+    """The runs that the schedule has launched."""
+    of_schedule = dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE})
+    return [run.run_id for run in busy.house.instance.get_runs(of_schedule)]
 
 
 def _succeeded(busy: Deployment, backfill_id: str) -> bool:
