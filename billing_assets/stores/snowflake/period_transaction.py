@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_assets.domain.errors import BillingError, ExportError, StoreUnavailableError
+from billing_assets.domain.money import ZERO
 from billing_assets.stores.snowflake.reading import read_periods
 from billing_assets.stores.snowflake.statements import BEGIN, COMMIT, ROLLBACK, Change, ExportStatements
 from billing_assets.stores.snowflake.tables import BILLS, LINE_ITEMS
@@ -178,8 +179,9 @@ def _verify(
     """Compare the period's rows with what was published; return how many changes of each kind the log now says."""
     day = period.first_day
     found = {
-        what: values
-        for what, *values in session.rows(
+        # The sum of no rows is NULL.
+        what: (count, amount or ZERO)
+        for what, count, amount in session.rows(
             statements.control_totals, (day, day, day, run.run_id, run.timestamp), doing="verifying the totals"
         )
     }
@@ -190,7 +192,7 @@ def _verify(
     faults = [
         f"{table}: {found[table][0]} rows, {found[table][1]} in Snowflake; {count} rows, {total} published"
         for table, (count, total) in published.items()
-        if tuple(found[table]) != (count, total)
+        if found[table] != (count, total)
     ]
     if faults:
         raise ExportError(

@@ -24,7 +24,7 @@ from billing_assets.stores.snowflake.tables import (
 
 BEGIN, COMMIT, ROLLBACK = "BEGIN TRANSACTION", "COMMIT", "ROLLBACK"
 _PERIOD = '"UBI_PERIOD" = CAST(%s AS DATE)'
-_SUM = f"CAST(COALESCE(SUM({{}}), 0) AS {TOTAL})"
+_SUM = f"CAST(SUM({{}}) AS {TOTAL})"
 AMOUNTS = ((BILLS, "UTILITY_AMOUNT"), (LINE_ITEMS, "AMOUNT"))
 """The tables that hold a period's rows, and the column of each that is added up."""
 _IS_BILL, _IS_LINE_ITEM = '"LINE_ORDINAL" IS NULL', '"LINE_ORDINAL" IS NOT NULL'
@@ -141,8 +141,8 @@ class ExportStatements:
     def control_totals(self) -> str:
         """What a period holds before COMMIT: its tables' counts and sums, and the counts of what the run logged of it.
 
-        Rows of a name, a count and a sum: the two tables, and each kind of change, which has no sum (period, twice;
-        period, run, exported at).
+        Rows of a name, a count and a sum: the two tables (the sum of no rows is NULL), and each kind of change, which
+        has none (period, twice; period, run, exported at).
         """
         tables = (
             f"SELECT '{table.name}', COUNT(*), {_SUM.format(quoted(amount))} "
