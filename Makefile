@@ -41,7 +41,7 @@ check: $(INSTALLED) ## format, lint, strict types, import directions
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
 mutants: $(INSTALLED) ## mutation tests of the rules that decide what is billed (ten minutes)
 	@$(BIN)/mutmut run

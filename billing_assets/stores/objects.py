@@ -1,43 +1,41 @@
 """Stage 4 objects from S3: many at a time, each once, slower when S3 says so.
 
-Source: SPEC.md sections 1.2 and 5. What an object holds is read in `billing_assets.domain.stage4`. The fast path is
-obstore; a request that fails there without saying why is asked again through boto3, which knows every code.
+Source: SPEC.md sections 1.2 and 5. What an object holds is read in `billing_assets.domain.stage4`. Each object is asked
+for once through libcurl (`signed_gets`); whatever does not come that way is asked for through boto3, which knows every
+code, and again while that can help.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from billing_assets.domain.resolution import OBJECT_MISSING, OBJECT_UNREADABLE, ObjectFault
 from billing_assets.stores.aws_errors import THROTTLING, as_billing_error, error_code, http_status, unavailable
 from billing_assets.stores.retrying import Backoff, Pace, retried
+from billing_assets.stores.signed_gets import SignedGets, may_be_asked
+from billing_assets.stores.sure_gets import StoppedError, SureGets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from billing_assets.domain.errors import StoreUnavailableError
     from billing_assets.domain.stage4 import ObjectFamily
     from billing_assets.stores.aws import AwsClients
+    from billing_assets.stores.signed_gets import GotObject
 
 _LISTING_THREADS = 16
 _REQUEST_SECONDS = 30.0
 """For how long one request may take: an object is a few kilobytes."""
 
-_CREDENTIALS_LIVE = dt.timedelta(minutes=1)
-"""For how long obstore keeps credentials without asking the session, which renews them, again."""
+_GLANCE_SECONDS = 0.01
+"""How long libcurl's answers are waited for while boto3's may come too."""
 
-_FAST_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\x7f]+", re.DOTALL)
-"""Keys that obstore asks for as they are: it drops a slash at either end and refuses `//`, `..` and control characters.
-"""
-
-_STATUS = re.compile(r"status code: ([0-9]{3})")
 _BUSY = frozenset({429, 503})
 _MISSING = frozenset({"NoSuchKey", "404"})
 _ARCHIVED = frozenset({"InvalidObjectState"})
@@ -57,10 +55,6 @@ class FetchFigures:
         with self._lock:
             for name, more in by.items():
                 setattr(self, name, getattr(self, name) + more)
-
-
-class _StoppedError(Exception):
-    """Nobody waits for the object any more."""
 
 
 class StageFourObjects:
@@ -90,60 +84,64 @@ class StageFourObjects:
         self._retry_seconds = retry_seconds
         self._on_progress = on_progress
         self._pace = Pace(requests)
-        self._store: Any = None
-        self._store_lock = threading.Lock()
 
     def fetch(self, keys: Collection[str]) -> Iterator[tuple[str, bytes | ObjectFault]]:
         """Each key's body, in the order of arrival; memory is bounded by the requests in flight.
+
+        Requests proceed while the next body is asked for, in this thread: only so no thread waits for another to let
+        go of the interpreter.
 
         Raises:
             AccessDeniedError: S3 denies an object; it names the key.
             StoreUnavailableError: S3 failed for longer than the deadline.
         """
+        if not keys:
+            return
         waiting = deque(keys)
-        asked: SimpleQueue[str | None] = SimpleQueue()
-        arrived: SimpleQueue[tuple[str, bytes | ObjectFault | BaseException]] = SimpleQueue()
-        in_flight = done = 0
-        stopped = threading.Event()
-        # Plain threads: an executor's futures would cost as much Python as asking does.
-        threads = [
-            threading.Thread(target=self._work, args=(asked, arrived, stopped), name=f"stage4-{number}", daemon=True)
-            for number in range(min(self._requests, len(waiting)))
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            while waiting or in_flight:
-                while waiting and in_flight < self._pace.limit:
-                    asked.put(waiting.popleft())
-                    in_flight += 1
-                key, answer = arrived.get()
-                in_flight -= 1
-                if isinstance(answer, BaseException):
-                    raise answer
-                done += 1
-                if self._on_progress is not None:
-                    self._on_progress(done, len(keys))
-                yield key, answer
-        finally:
-            stopped.set()
-            for _ in threads:
-                asked.put(None)
+        ready: deque[tuple[str, bytes | ObjectFault]] = deque()
+        done = 0
+        seconds = min(_REQUEST_SECONDS, self._retry_seconds)
+        with (
+            closing(SignedGets(self._clients, self._bucket, seconds=seconds)) as gets,
+            closing(SureGets(self._get_after)) as sure,
+        ):
+            while waiting or ready or gets.in_flight or sure.in_flight:
+                while waiting and gets.in_flight + sure.in_flight + len(ready) < self._pace.limit:
+                    self._ask(waiting.popleft(), gets, sure)
+                ready.extend(self._come(gets, sure, wait=not ready))
+                if ready:
+                    done += 1
+                    if self._on_progress is not None:
+                        self._on_progress(done, len(keys))
+                    yield ready.popleft()
 
-    def _work(
-        self,
-        asked: SimpleQueue[str | None],
-        arrived: SimpleQueue[tuple[str, bytes | ObjectFault | BaseException]],
-        stopped: threading.Event,
-    ) -> None:
-        """Answer keys, one after the other, until None is asked for."""
-        while (key := asked.get()) is not None:
-            if stopped.is_set():
-                continue
-            try:
-                arrived.put((key, self._get(key, stopped)))
-            except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for it
-                arrived.put((key, error))
+    def _ask(self, key: str, gets: SignedGets, sure: SureGets) -> None:
+        if may_be_asked(key):
+            self.figures.count(requests=1)
+            gets.ask(key)
+        else:
+            sure.ask(key)
+
+    def _come(self, gets: SignedGets, sure: SureGets, *, wait: bool) -> Iterator[tuple[str, bytes | ObjectFault]]:
+        """What has come, of either kind; waits for something if asked to."""
+        if gets.in_flight:
+            wait_seconds = {"wait_seconds": _GLANCE_SECONDS} if sure.in_flight else {}
+            for got in gets.answers(**wait_seconds) if wait else gets.answers(0):
+                if got.body is None:
+                    sure.ask(got.key, self._failure_of(got))
+                else:
+                    self._pace.answered()
+                    yield got.key, got.body
+            wait = False
+        yield from sure.answers(wait=wait)
+
+    def _failure_of(self, got: GotObject) -> StoreUnavailableError | None:
+        """What a later try may heal; None if boto3 has to say what is wrong."""
+        if got.status in _BUSY:
+            self._slow_down(got.asked_at)
+        elif 0 < got.status < 500:
+            return None
+        return unavailable(f"s3://{self._bucket}/{got.key}", got.failure or f"HTTP {got.status}")
 
     def siblings(self, families: Collection[ObjectFamily]) -> Iterator[tuple[ObjectFamily, list[str]]]:
         """The keys now under each family's prefix, listed by boto3 since obstore lists whole path segments only."""
@@ -166,16 +164,27 @@ class StageFourObjects:
 
         return retried(keys, Backoff(self._retry_seconds), self._count_retry)
 
-    def _get(self, key: str, stopped: threading.Event) -> bytes | ObjectFault:
+    def _get_after(
+        self, key: str, failure: StoreUnavailableError | None, stopped: threading.Event
+    ) -> bytes | ObjectFault:
+        """An object through boto3, again and again while that can help.
+
+        Args:
+            key: Of the object.
+            failure: How asking for it has failed before; None if it has not been asked for.
+            stopped: Set when nobody waits for it any more.
+        """
+
         def sleep(seconds: float) -> None:
             if stopped.wait(seconds):
-                raise _StoppedError
+                raise StoppedError
 
-        fast = _FAST_KEY.fullmatch(key) is not None
+        failures = [failure] if failure else []
 
         def ask() -> bytes | ObjectFault:
-            body = self._get_fast(key) if fast else None
-            return self._get_surely(key) if body is None else body
+            if failures:
+                raise failures.pop()
+            return self._get_surely(key)
 
         answer = retried(ask, Backoff(self._retry_seconds, sleep=sleep), self._count_retry)
         self._pace.answered()
@@ -183,31 +192,6 @@ class StageFourObjects:
 
     def _count_retry(self) -> None:
         self.figures.count(retries=1)
-
-    def _get_fast(self, key: str) -> bytes | None:
-        """Ask obstore; None if it can't say for certain what is wrong."""
-        import obstore  # noqa: PLC0415  # vendor, imported when used
-        from obstore.exceptions import BaseError  # noqa: PLC0415
-
-        self.figures.count(requests=1)
-        asked_at = time.monotonic()
-        try:
-            response = obstore.get(self._fast_store(), key)
-            body = response.bytes().to_bytes()
-            # Its `meta` would say the same, and parse the date for it.
-            return body if len(body) == response.range[1] else None
-        except (FileNotFoundError, ValueError):
-            # The bucket itself may be what is missing, or the key unknown to obstore; boto3 tells them apart.
-            return None
-        except BaseError as error:
-            # The text repeats the key, which may hold any number; the status stands behind words of its own.
-            match = _STATUS.search(str(error))
-            status = int(match[1]) if match else 0
-            if status in _BUSY:
-                self._slow_down(asked_at)
-            elif status < 500:
-                return None
-            raise unavailable(f"s3://{self._bucket}/{key}", f"HTTP {status}") from error
 
     def _get_surely(self, key: str) -> bytes | ObjectFault:
         """Ask boto3, which names what is wrong and renews credentials."""
@@ -236,28 +220,3 @@ class StageFourObjects:
     def _slow_down(self, asked_at: float) -> None:
         self.figures.count(slow_downs=1)
         self._pace.slow_down(asked_at)
-
-    def _fast_store(self) -> Any:
-        with self._store_lock:
-            if self._store is None:
-                self._store = self._new_store()
-            return self._store
-
-    def _new_store(self) -> Any:
-        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415  # vendor, imported when used
-        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
-        from obstore.store import S3Store  # noqa: PLC0415
-
-        meta = self._clients.s3_single_try.meta
-        seconds = dt.timedelta(seconds=min(_REQUEST_SECONDS, self._retry_seconds))
-        with as_billing_error("the AWS credentials"):
-            if self._clients.session.get_credentials() is None:
-                raise NoCredentialsError
-            return S3Store(
-                self._bucket,
-                region=meta.region_name,
-                endpoint=meta.endpoint_url,
-                credential_provider=Boto3CredentialProvider(self._clients.session, ttl=_CREDENTIALS_LIVE),
-                client_options={"allow_http": True, "timeout": seconds, "connect_timeout": "5s"},
-                retry_config={"max_retries": 0},
-            )

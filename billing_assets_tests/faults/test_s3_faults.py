@@ -140,7 +140,7 @@ def test_s3_being_down_ends_in_a_letter_when_the_deadline_has_passed(
     with _no_longer_than(8), pytest.raises(StoreUnavailableError) as failure:
         _resolved(source, small_period()[1])
     assert str(failure.value).startswith(f"AWS could not answer, again and again\n  where:  s3://{bucket}/{PREFIX}bill")
-    assert failure.value.found == "HTTP 503"
+    assert failure.value.found == "SlowDown (HTTP 503)"
     assert "run again in some minutes" in failure.value.remedy
     assert failure.value.retryable
 
@@ -325,7 +325,7 @@ def test_a_credential_that_expires_in_mid_run_is_renewed(  # noqa: PLR0913, PLR0
 def test_a_credential_that_says_when_it_expires_is_renewed_before_anyone_is_refused(
     bucket: str, proxy: FaultProxy, stack_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """A role with a minute left is renewed by the SDK, for obstore as for boto3."""
+    """A role with a minute left is renewed by the SDK, for libcurl as for boto3."""
     variables = _profile(tmp_path, process=_program(tmp_path, lives_seconds=60))
     keyless = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
     with environment(stack_environment, **keyless, **variables, AWS_ENDPOINT_URL_S3=proxy.url):
@@ -343,7 +343,7 @@ def test_a_credential_that_says_when_it_expires_is_renewed_before_anyone_is_refu
 def test_a_profile_feeds_both_clients_alike(
     by: str, bucket: str, proxy: FaultProxy, stack_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """What boto3 may read, obstore may read: keys from a profile's file, or from the program of a role."""
+    """What boto3 may read, libcurl may read: keys from a profile's file, or from the program of a role."""
     process = _program(tmp_path, lives_seconds=7200) if by == "program" else ""
     variables = _profile(tmp_path, process=process, keys=_keys(1) if by == "file" else "")
     keyless = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 CHAIN = ["ubi_assignments", "resolved_line_items", "master_bills_json", "snowflake_master_bills"]
 VENDORS = (
-    *("boto3", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws"),
+    *("boto3", "pycurl", "obstore", "pandas", "pyarrow", "snowflake.connector", "dagster_snowflake", "dagster_aws"),
     *("dagster_slack", "slack_sdk"),
 )
 

@@ -76,7 +76,7 @@ def _objects(clients: AwsClients, bucket: str, requests: int = 16) -> StageFourO
 
 
 def test_every_key_brings_its_own_object_however_odd_it_is(clients: AwsClients) -> None:
-    """A key that obstore would bend into another one is asked for as it stands."""
+    """A key that a client would bend into another one is asked for as it stands."""
     bucket = make_bucket(clients, {key: key.encode() for key in ODD_KEYS})
     fetched = dict(_objects(clients, bucket).fetch(ODD_KEYS))
     assert fetched == {key: key.encode() for key in ODD_KEYS}
@@ -103,7 +103,7 @@ def test_a_missing_bucket_is_no_missing_object(clients: AwsClients) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-@pytest.mark.parametrize("key", ["a.jsonl.gz", "/a.jsonl.gz"], ids=["obstore", "boto3"])
+@pytest.mark.parametrize("key", ["a.jsonl.gz", "/a.jsonl.gz"], ids=["libcurl", "boto3"])
 def test_a_packed_body_comes_as_it_is_stored(clients: AwsClients, key: str, encoding: str) -> None:
     """Unpacking is decided by the key alone, also where the object's headers say gzip."""
     bucket = make_bucket(clients, {})
@@ -208,14 +208,6 @@ def test_a_packed_sibling_of_the_same_timestamp_is_found(clients: AwsClients) ->
     bucket = make_bucket(clients, {f"{key}.gz": gzip.compress(b"\xef\xbb\xbf" + jsonl(line).replace(b"\n", b"\r\n"))})
     ((row,), _) = resolve([assigned(line, key)], _objects(clients, bucket))
     assert (row.status, row.found_key, row.relocated) == (Status.BILLABLE, f"{key}.gz", True)
-
-
-def test_obstore_asks_the_endpoint_and_the_region_that_boto3_asks(stack_environment: dict[str, str]) -> None:
-    """A VPC endpoint has AWS's own domain, and must not be left out for that."""
-    endpoint = "https://bucket.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com"
-    private = clients_in(stack_environment, AWS_ENDPOINT_URL_S3=endpoint, AWS_REGION="eu-west-1")
-    store = _objects(private, "b")._new_store()  # noqa: SLF001  # no such endpoint answers here
-    assert (store.config["endpoint"], store.config["region"]) == (endpoint, "eu-west-1")
 
 
 def test_the_pace_falls_by_half_once_for_requests_sent_together_and_rises_one_by_one() -> None:
