@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet  # noqa: F401  # imported before the memory is taken
+from msgspec.structs import replace
 
-from billing_assets.domain.assignments import Assignment
 from billing_assets.domain.resolved import ResolvedLineItem, Status, resolve
 
 if TYPE_CHECKING:
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from benchmarks.task import Task
     from benchmarks.workload import Workload
+    from billing_assets.domain.assignments import Assignment
     from billing_assets.domain.stage4 import ObjectFamily
 
-State = tuple["_Copies", list[Assignment]]
+State = tuple["_Copies", "list[Assignment]"]
 
 
 class _Copies:
@@ -38,7 +39,7 @@ class _Copies:
 def prepare(task: Task) -> State:
     """The objects once, the assignments as often as asked."""
     own = task.workload.table().assignments
-    copies = [_moved(each, f"{copy:03d}/{each.s3_key}") for copy in range(int(task.option)) for each in own]
+    copies = [replace(each, s3_key=f"{copy:03d}/{each.s3_key}") for copy in range(int(task.option)) for each in own]
     return _Copies(task.workload), copies
 
 
@@ -52,8 +53,3 @@ def answers(_: Task, __: State, rows: list[ResolvedLineItem]) -> tuple[str, int,
     """How many are billed; all are."""
     assert all(row.status is Status.BILLABLE for row in rows)
     return "", len(rows), ""
-
-
-def _moved(assignment: Assignment, key: str) -> Assignment:
-    values = {name: getattr(assignment, name) for name in Assignment.__slots__}
-    return Assignment(**{**values, "s3_key": key})

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal  # a Struct's annotations can be asked for
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from billing_assets.domain.json_text import NumberText, storable
 from billing_assets.domain.money import MoneyError, exact_number, parse_money
@@ -16,7 +19,6 @@ from billing_assets.domain.periods import Month, PeriodError, UbiPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from decimal import Decimal
 
 _WHOLE = re.compile(r"([0-9]+)(?:\.0*)?", re.ASCII)
 _LARGEST_WHOLE = 2**63 - 1
@@ -27,8 +29,7 @@ MISSING_LINE_HASH = "missing_field:line_hash"
 MISSING_S3_KEY = "missing_field:s3_key"
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """One assignment record as it was read; texts are `""` where the record says nothing."""
 
     assignment_id: str

@@ -7,10 +7,12 @@ in `resolved`.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from billing_assets.domain.missing_line import FormerLine, HintedLine
 from billing_assets.domain.stage4 import (
@@ -23,7 +25,7 @@ from billing_assets.domain.stage4 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from billing_assets.domain.assignments import Assignment
 
@@ -56,8 +58,7 @@ class ObjectSource(Protocol):
         """The keys that now stand under each family's prefix."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(msgspec.Struct, frozen=True, gc=False):
     """Where a record's line was looked for, and what was found."""
 
     key: str
@@ -88,6 +89,8 @@ class FamilySearch:
 
     family: str
     records: list[Assignment] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    """Where each of them stands among the period's."""
     located: list[Located] = field(default_factory=list)
     """One for each record, once the search has ended."""
     named: dict[str, dict[str, tuple[NamedLine, ...]]] = field(default_factory=dict)
@@ -107,10 +110,10 @@ class FamilySearch:
         faults = (located.fault for located in self.located)
         return [index for index, fault in enumerate(faults) if fault is not None and fault.reason == LINE_NOT_FOUND]
 
-    def read(self, key: str, lines: StageFourObject) -> None:
-        """Look for every record's line in one object of the family."""
+    def read(self, key: str, lines: StageFourObject) -> bool:
+        """Look for every record's line in one object of the family; whether that ends the search."""
         if self.own_keys == {key} and self._picked_apart(key, lines):
-            return
+            return True
         self.named[key] = lines.named_by({record.line_hash for record in self.records})
         for record in self.records:
             found = self.named[key][record.line_hash]
@@ -119,6 +122,7 @@ class FamilySearch:
             elif record.s3_key != key and found:
                 candidates = FormerLine.of(key, found[0], lines), self.former.get(record.line_hash)
                 self.former[record.line_hash] = max(filter(None, candidates), key=lambda former: former.age)
+        return False
 
     def _picked_apart(self, key: str, lines: StageFourObject) -> bool:
         """Whether each record finds a line that no other record wants: the usual case, and the fast one.
@@ -139,7 +143,7 @@ class Resolution:
     """The state of locating one period's records: what is known, and which objects are still needed.
 
     Args:
-        assignments: The usable records of one partition, in a fixed order.
+        assignments: All of one partition, in a fixed order; those with a fault are passed over.
     """
 
     def __init__(self, assignments: Iterable[Assignment]) -> None:
@@ -149,13 +153,11 @@ class Resolution:
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
         self._search_of_key: dict[str, FamilySearch] = {}
-        for assignment in assignments:
-            self._search_of(assignment.s3_key).records.append(assignment)
-
-    @property
-    def searches(self) -> Iterable[FamilySearch]:
-        """The families, in the order of their first record."""
-        return self._searches.values()
+        for place, assignment in enumerate(assignments):
+            if not assignment.fault:
+                search = self._search_of(assignment.s3_key)
+                search.records.append(assignment)
+                search.places.append(place)
 
     def _search_of(self, key: str) -> FamilySearch:
         """The search of a key's family, made when it is first asked for."""
@@ -166,34 +168,42 @@ class Resolution:
             self._search_of_key[key] = search
         return search
 
-    def run(self, source: ObjectSource) -> None:
-        """Read objects until every record is located; each object is fetched once."""
-        needed = {key for search in self.searches for key in search.own_keys}
-        open_searches = list(self.searches)
-        while needed:
-            self._fetch(needed, source)
-            open_searches = [search for search in open_searches if not search.located]
-            needed = self._settle(open_searches, source)
-        self._look_back(source)
+    def run(self, source: ObjectSource) -> Iterator[FamilySearch]:
+        """Read objects until every record is located; each object is fetched once.
 
-    def _fetch(self, needed: Collection[str], source: ObjectSource) -> None:
-        answered = set()
+        Yields:
+            Each family once, its records located. Those that one object settles come with it, and are forgotten here;
+            the others follow in the order of their first record.
+        """
+        needed = {key for search in self._searches.values() for key in search.own_keys}
+        while needed:
+            yield from self._fetch(needed, source)
+            needed = self._settle(source)
+        self._look_back(source)
+        yield from self._searches.values()
+
+    def _fetch(self, needed: Collection[str], source: ObjectSource) -> Iterator[FamilySearch]:
+        unanswered = set(needed)
         for key, body in source.fetch(sorted(needed)):
-            self._read(key, body)
-            answered.add(key)
-        if answered != set(needed):
-            raise RuntimeError(f"the object source answered {len(answered)} of {len(needed)} keys")
+            unanswered.discard(key)
+            search = self._read(key, body)
+            if search is not None:
+                # No record is left that could ask for the family again.
+                del self._searches[ObjectFamily.of(key).identity], self._search_of_key[key]
+                yield search
+        if unanswered:
+            raise RuntimeError(f"the object source did not answer {len(unanswered)} of {len(needed)} keys")
 
     def _look_back(self, source: ObjectSource) -> None:
         """Find what the missing lines were in older objects, a few of which are read for nothing else."""
-        missing = [(search, index) for search in self.searches if search.named for index in search.not_found]
+        missing = [(search, index) for search in self._searches.values() if search.named for index in search.not_found]
         # Several records may wait for one object, which counts once.
         unread = dict.fromkeys(self._object_before(search, index) for search, index in missing)
         if older := set(islice(filter(None, unread), _MOST_OLDER_OBJECTS)):
-            self._fetch(older, source)
+            deque(self._fetch(older, source), maxlen=0)
         for search, index in missing:
             former = search.former.get(search.records[index].line_hash)
-            search.located[index] = replace(search.located[index], former=former)
+            search.located[index] = msgspec.structs.replace(search.located[index], former=former)
 
     def _object_before(self, search: FamilySearch, index: int) -> str | None:
         """The newest older object that may hold a missing line; None if it has been found, or all have been read."""
@@ -203,27 +213,30 @@ class Resolution:
         older = older_siblings(record.s3_key, self._siblings.get(search.family, []))
         return next((key for key in older if key not in search.named and key not in self._faults), None)
 
-    def _read(self, key: str, body: bytes | ObjectFault) -> None:
+    def _read(self, key: str, body: bytes | ObjectFault) -> FamilySearch | None:
+        """Look for lines in what came; the search that it ends, None if it ends none."""
         if isinstance(body, ObjectFault):
             self._faults[key] = body
-            return
+            return None
         self.figures.objects_read += 1
         self.figures.bytes_read += len(body)
         try:
             lines = StageFourObject(key, body)
         except UnreadableObjectError as error:
             self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
-            return
-        self._search_of(key).read(key, lines)
+            return None
+        search = self._search_of(key)
+        has_ended = search.read(key, lines)
         self.figures.lines_read += len(lines)
         self.figures.lines_passed_over += lines.passed_over
+        return search if has_ended else None
 
-    def _settle(self, searches: list[FamilySearch], source: ObjectSource) -> set[str]:
+    def _settle(self, source: ObjectSource) -> set[str]:
         """End the searches that can end; the keys that the others need."""
         while True:
             families: dict[str, ObjectFamily] = {}
             keys: set[str] = set()
-            for search in searches:
+            for search in self._searches.values():
                 if search.located:
                     continue
                 steps = [self._locate(search, record) for record in search.records]

@@ -5,21 +5,22 @@ Source: SPEC.md sections 3 to 6. Locating the lines lives in `resolution`; group
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from billing_assets.domain.assignments import BAD_AMOUNT, Assignment
 from billing_assets.domain.missing_line import Explainer
 from billing_assets.domain.money import share_in_cents
 from billing_assets.domain.resolution import LINE_NOT_FOUND, Located, ObjectSource, ReadingFigures, Resolution
+from billing_assets.domain.stage4 import NamedLine  # a Struct's annotations can be asked for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from billing_assets.domain.line_items import LineItem
-    from billing_assets.domain.stage4 import NamedLine
 
 MISSING_PROPERTY_ID = "missing_property_id"
 MISSING_CHARGE_CODE = "missing_charge_code"
@@ -43,8 +44,7 @@ UNBILLED = (Status.INVALID, Status.UNRESOLVED, Status.UNBILLABLE)
 """What people have to mend; the others are as they should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedLineItem:
+class ResolvedLineItem(msgspec.Struct, frozen=True, gc=False):
     """One assignment, the line it was given, and what becomes of it."""
 
     assignment: Assignment
@@ -82,17 +82,17 @@ def resolve(assignments: Sequence[Assignment], source: ObjectSource) -> tuple[li
         assignments: In a fixed order, all of one partition.
         source: Where objects come from; its exceptions pass through, so that a partial period is never called whole.
     """
-    resolution = Resolution(assignment for assignment in assignments if not assignment.fault)
-    resolution.run(source)
-    # Records may be equal in every field, so they are told apart by identity.
-    rows: dict[int, ResolvedLineItem] = {}
+    resolution = Resolution(assignments)
+    rows = [_invalid(record) if record.fault else None for record in assignments]
     explainer = Explainer()
-    for search in resolution.searches:
+    for search in resolution.run(source):
         given = share_out(search.records, search.located)
-        for record, located, line in zip(search.records, search.located, given, strict=True):
-            rows[id(record)] = _judged(record, located, line, explainer)
-    ordered = [_invalid(record) if record.fault else rows[id(record)] for record in assignments]
-    return ordered, resolution.figures
+        for place, record, located, line in zip(search.places, search.records, search.located, given, strict=True):
+            rows[place] = _judged(record, located, line, explainer)
+    found = [row for row in rows if row is not None]
+    if len(found) != len(assignments):
+        raise RuntimeError(f"{len(found)} of {len(assignments)} assignments were located")
+    return found, resolution.figures
 
 
 def share_out(records: Sequence[Assignment], located: Sequence[Located]) -> list[NamedLine | None]:
@@ -101,6 +101,10 @@ def share_out(records: Sequence[Assignment], located: Sequence[Located]) -> list
     First come the records whose hint is the place of a line that they name and that is free, then the others, each
     taking the first free line that it names.
     """
+    alone = [each.lines[0] for each in located if len(each.lines) == 1]
+    if len(alone) == len({line.slot for line in alone}) == len(records):
+        # Each record names one line, and nobody else names it.
+        return [*alone]
     given: list[NamedLine | None] = [None] * len(records)
     taken: set[tuple[str, int]] = set()
     order = _order_of_precedence(records)

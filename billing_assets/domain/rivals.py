@@ -59,7 +59,7 @@ def why_first(winner: ResolvedLineItem, loser: ResolvedLineItem, *, named: str =
 def _compete(row: ResolvedLineItem, other: ResolvedLineItem) -> bool:
     if row.line is None or other.line is None:
         return False
-    return row.line.slot[0] == other.line.slot[0] and _family_of(row) == _family_of(other)
+    return row.line.equal == other.line.equal and _family_of(row) == _family_of(other)
 
 
 def _same_line(row: ResolvedLineItem, other: ResolvedLineItem) -> bool:

@@ -95,20 +95,26 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 
     position: int
     """Its place in the object, counting non-blank lines from 0."""
-    slot: tuple[str, int]
-    """Which charge of its family it is: the v2 hash that equal lines share, and how many of them stand before it.
-
-    Two records of one period with one slot compete for one charge, and over all periods the records with one family
-    and slot share one charge.
-    """
+    equal: str
+    """The v2 hash, which equal lines share."""
+    before: int
+    """How many equal lines stand before it."""
     version: HashVersion
     item: LineItem
 
     @property
+    def slot(self) -> tuple[str, int]:
+        """Which charge of its family it is.
+
+        Two records of one period with one slot compete for one charge, and over all periods the records with one family
+        and slot share one charge.
+        """
+        return self.equal, self.before
+
+    @property
     def identity(self) -> str:
         """The slot as text, which tells the lines of a family apart in every period."""
-        equal, before = self.slot
-        return f"{equal}#{before}"
+        return f"{self.equal}#{self.before}"
 
     @staticmethod
     def slot_of(identity: str) -> tuple[str, int]:
@@ -181,7 +187,7 @@ class StageFourObject:
 
     def _named(self, position: int, v2: str, version: HashVersion) -> NamedLine | None:
         item = self._item(position)
-        return None if item is None else NamedLine(position, (v2, self._equal_before(position, v2)), version, item)
+        return None if item is None else NamedLine(position, v2, self._equal_before(position, v2), version, item)
 
     def named_by(self, stored_hashes: Collection[str]) -> dict[str, tuple[NamedLine, ...]]:
         """For each hash every line that it names, in order; hashed as the app does, without any shortcut."""
@@ -192,12 +198,12 @@ class StageFourObject:
             if hashes is None:
                 continue
             v1, v2 = hashes
-            slot = v2, equal_before[v2]
+            before = equal_before[v2]
             equal_before[v2] += 1
             for stored_hash in {v1, v2} & named.keys():
                 version: HashVersion = "v1" if v1 == stored_hash else "v2"
                 if (item := self._item(position)) is not None:
-                    named[stored_hash].append(NamedLine(position, slot, version, item))
+                    named[stored_hash].append(NamedLine(position, v2, before, version, item))
         return {stored_hash: tuple(lines) for stored_hash, lines in named.items()}
 
     def item_at(self, position: int | None) -> LineItem | None:

@@ -60,12 +60,28 @@ class _Remembered(dict[Any, Any]):
 
 
 _text = _Remembered(text_of).__getitem__
-_flag = _Remembered(is_true).__getitem__
+_money = _Remembered(money_of).__getitem__
 _firsts = itemgetter(*(_PLACES[fields[0]] for fields in SPELLINGS.values()))
 _others = tuple(
-    (name, tuple(_PLACES[field] for field in fields[1:])) for name, fields in SPELLINGS.items() if len(fields) > 1
+    (place, tuple(_PLACES[field] for field in fields[1:]))
+    for place, fields in enumerate(SPELLINGS.values())
+    if len(fields) > 1
 )
-_flags = tuple((name, tuple(_PLACES[field] for field in fields)) for name, fields in FLAGS.items())
+
+
+def _flags_of(values: tuple[Any, ...]) -> tuple[bool, ...]:
+    """The flags, of the values of all their fields."""
+    left = iter(values)
+    # A list, since `any` would leave some of a flag's values behind.
+    return tuple(any([is_true(next(left)) for _ in fields]) for fields in FLAGS.values())  # noqa: C419
+
+
+_flag_values = itemgetter(*(_PLACES[field] for fields in FLAGS.values() for field in fields))
+_flags = _Remembered(_flags_of).__getitem__
+_named = (*SPELLINGS, *FLAGS)
+_line_item: Callable[..., LineItem] = LineItem
+_as_declared = itemgetter(*(_named.index(field) for field in LineItem.__struct_fields__ if field in _named))
+_overridden, _current, _charge = (_named.index(name) for name in ("amount_overridden", "current_amount", "line_charge"))
 
 
 def usual_line(text: bytes) -> UsualLine | None:
@@ -80,14 +96,13 @@ def item_of(line: UsualLine) -> LineItem:
     """Its fields."""
     values = _values_of(line)
     texts = list(map(_text, values))
-    fields: dict[str, Any] = dict(zip(SPELLINGS, _firsts(texts), strict=True))
-    for name, places in _others:
-        if not fields[name]:
-            fields[name] = next((texts[place] for place in places if texts[place]), "")
-    for name, places in _flags:
-        fields[name] = any(_flag(values[place]) for place in places)
-    fields["charge_usd"] = money_of(fields["current_amount" if fields["amount_overridden"] else "line_charge"])
-    return LineItem(**fields)
+    fields: list[Any] = [*_firsts(texts)]
+    for place, others in _others:
+        if not fields[place]:
+            fields[place] = next((texts[other] for other in others if texts[other]), "")
+    fields += _flags(_flag_values(values))
+    charge = _money(fields[_current if fields[_overridden] else _charge])
+    return _line_item(*_as_declared(fields), charge)
 
 
 def telling_fields(line: UsualLine) -> tuple[Any, Any]:

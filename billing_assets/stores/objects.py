@@ -33,6 +33,7 @@ _LISTING_THREADS = 16
 _REQUEST_SECONDS = 30.0
 """For how long one request may take: an object is a few kilobytes."""
 
+_LONGEST_WAIT_SECONDS = 1.0
 _GLANCE_SECONDS = 0.01
 """How long libcurl's answers are waited for while boto3's may come too."""
 
@@ -125,8 +126,8 @@ class StageFourObjects:
     def _come(self, gets: SignedGets, sure: SureGets, *, wait: bool) -> Iterator[tuple[str, bytes | ObjectFault]]:
         """What has come, of either kind; waits for something if asked to."""
         if gets.in_flight:
-            wait_seconds = {"wait_seconds": _GLANCE_SECONDS} if sure.in_flight else {}
-            for got in gets.answers(**wait_seconds) if wait else gets.answers(0):
+            longest_seconds = _GLANCE_SECONDS if sure.in_flight else _LONGEST_WAIT_SECONDS
+            for got in gets.answers(longest_seconds if wait else 0.0):
                 if got.body is None:
                     sure.ask(got.key, self._failure_of(got))
                 else:
@@ -144,7 +145,7 @@ class StageFourObjects:
         return unavailable(f"s3://{self._bucket}/{got.key}", got.failure or f"HTTP {got.status}")
 
     def siblings(self, families: Collection[ObjectFamily]) -> Iterator[tuple[ObjectFamily, list[str]]]:
-        """The keys now under each family's prefix, listed by boto3 since obstore lists whole path segments only."""
+        """The keys now under each family's prefix, listed by boto3."""
         with ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="siblings") as pool:
             yield from pool.map(lambda family: (family, self._list(family.prefix)), families)
 

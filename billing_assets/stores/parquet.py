@@ -182,7 +182,7 @@ def _row_of(assignment: Assignment, own: dict[str, Any], item: tuple[Any, ...]) 
         fields = dict(zip(_ITEM_FIELDS, item[:-1], strict=True))
         fields_of_line = LineItem(**fields, charge_usd=_decimal_of(item[-1]))
         slot = NamedLine.slot_of(own["line_identity"])
-        line = NamedLine(own["position"], slot, own["hash_version"], fields_of_line)
+        line = NamedLine(own["position"], *slot, own["hash_version"], fields_of_line)
     return ResolvedLineItem(
         assignment=assignment,
         status=Status(own["status"]),

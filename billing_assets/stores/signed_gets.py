@@ -26,7 +26,6 @@ _CONNECT_MS = 5000
 _BUFFER_BYTES = 65_536
 """An object's usual body comes in one piece."""
 
-_LONGEST_WAIT_SECONDS = 1.0
 
 _NO_OBJECT = "billing-assets-asks-where-objects-are"
 
@@ -105,7 +104,7 @@ class SignedGets:
         self._asked[handle] = asked
         self._multi.add_handle(handle)
 
-    def answers(self, wait_seconds: float = _LONGEST_WAIT_SECONDS) -> list[GotObject]:
+    def answers(self, wait_seconds: float) -> list[GotObject]:
         """What has come; waits for something to happen, for so many seconds at most."""
         if self._due is not None:
             wait_seconds = min(wait_seconds, self._due - time.monotonic())

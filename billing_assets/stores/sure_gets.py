@@ -1,4 +1,4 @@
-"""GETs through a client that waits for its answer, a thread each: slower than `signed_gets`, for what that can't get."""
+"""GETs through a client that waits for each answer, on a few threads: for what `signed_gets` can't get."""
 
 from __future__ import annotations
 

@@ -154,7 +154,8 @@ ASSIGNMENTS = st.builds(
 LINES = st.builds(
     NamedLine,
     position=st.integers(0, 2**40),
-    slot=st.just(("", 0)),
+    equal=st.just(""),
+    before=st.just(0),
     version=st.sampled_from(["v1", "v2"]),
     item=st.builds(
         LineItem, **{**dict.fromkeys(SPELLINGS, TEXTS), **dict.fromkeys(FLAGS, st.booleans()), "charge_usd": AMOUNTS}

@@ -69,7 +69,7 @@ def _got(clients: AwsClients, keys: list[str]) -> list[str]:
         gets.ask(key)
     got: list[str] = []
     while gets.in_flight:
-        got += [answer.key for answer in gets.answers() if answer.body == b""]
+        got += [answer.key for answer in gets.answers(1.0) if answer.body == b""]
     gets.close()
     return got
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from billing_assets.domain.control_totals import (
     ControlTotals,
@@ -73,9 +73,9 @@ def test_a_lost_row_or_cent_passes_the_check() -> None:
     assert not ControlTotals.of(records, [*rows, rows[0]]).agree
     assert not ControlTotals.of(records, [*rows, rows[5]]).agree
     assert not ControlTotals.of([*records, records[5]], rows).agree
-    changed = dataclasses.replace(rows[0], assigned_usd=Decimal("1.006"))
+    changed = replace(rows[0], assigned_usd=Decimal("1.006"))
     assert not ControlTotals.of(records, [changed, *rows[1:]]).agree
-    swapped = [dataclasses.replace(rows[0], status=Status.EXCLUDED), *rows[1:]]
+    swapped = [replace(rows[0], status=Status.EXCLUDED), *rows[1:]]
     assert ControlTotals.of(records, swapped).agree
 
 
@@ -146,8 +146,8 @@ def test_the_rounding_of_a_period_is_not_reported() -> None:
     third = rows[3].assigned_usd - Decimal("3.33")
     assert abs(rounding_difference_usd(rows) - Decimal("0.003") - third) < Decimal("1E-25")
     assert rounding_difference_usd([rows[0], rows[1]]) == Decimal("0.003")
-    assert rounding_difference_usd([dataclasses.replace(rows[0], status=Status.EXCLUDED)]) == Decimal("0.00")
-    assert rounding_difference_usd([dataclasses.replace(rows[0], billed_usd=None)]) == Decimal("0.00")
+    assert rounding_difference_usd([replace(rows[0], status=Status.EXCLUDED)]) == Decimal("0.00")
+    assert rounding_difference_usd([replace(rows[0], billed_usd=None)]) == Decimal("0.00")
 
 
 def test_the_reasons_of_a_period_are_miscounted() -> None:

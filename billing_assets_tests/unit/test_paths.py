@@ -63,8 +63,7 @@ def _rows(sample: Sample, period: str, hint: Callable[[Assignment], int | None])
 
 
 def _with_hint(assignment: Assignment, hint: int | None) -> Assignment:
-    values = {name: getattr(assignment, name) for name in type(assignment).__dataclass_fields__}
-    return type(assignment)(**{**values, "line_index": hint})
+    return msgspec.structs.replace(assignment, line_index=hint)
 
 
 @pytest.mark.parametrize("switched_off", ["matched", "joined values", "fast hashes", "usual lines", "all shortcuts"])

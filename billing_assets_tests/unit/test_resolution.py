@@ -128,8 +128,7 @@ def test_a_record_without_a_line_is_billed_or_vanishes(
 def test_a_search_in_vain_forgets_where_it_began() -> None:
     """A record whose line wasn't found is located at its own key, with the reason."""
     resolution = Resolution([an_assignment(LINE)])
-    resolution.run(InMemoryObjects({NEWER: jsonl(OTHER)}))
-    ((located,),) = (search.located for search in resolution.searches)
+    ((located,),) = (search.located for search in resolution.run(InMemoryObjects({NEWER: jsonl(OTHER)})))
     assert (located.key, located.lines, located.fault) == (KEY, (), GONE)
 
 
@@ -411,7 +410,7 @@ def test_an_object_that_was_never_answered_is_taken_for_a_missing_one() -> None:
         def fetch(self, keys: Collection[str]) -> Any:
             return super().fetch([key for key in keys if key == KEY])
 
-    with pytest.raises(RuntimeError, match=r"answered 1 of 2 keys$"):
+    with pytest.raises(RuntimeError, match=r"did not answer 1 of 2 keys$"):
         resolve([an_assignment(LINE), an_assignment(LINE, NEWER)], Forgetful({KEY: jsonl(LINE)}))
 
 
