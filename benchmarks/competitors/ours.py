@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import boto3  # noqa: F401  # imported before the memory is taken, as by every competitor
-import obstore
-import obstore.auth.boto3
-import obstore.store  # noqa: F401
-import pyarrow.parquet  # noqa: F401
+import pycurl  # noqa: F401
 
 from benchmarks.workload import BUCKET, agreed
 from billing_assets.defs.resources import BucketResource, aws_clients
 from billing_assets.domain.resolved import ResolvedLineItem, Status, resolve
 from billing_assets.settings import Settings
+from billing_assets.stores import aws_session  # noqa: F401  # boto3, likewise
 from billing_assets.stores.timed_objects import TimedObjects
 
 if TYPE_CHECKING:

@@ -152,21 +152,17 @@ class Resolution:
         self._faults: dict[str, ObjectFault] = {}
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
-        self._search_of_key: dict[str, FamilySearch] = {}
+        key, search = "", FamilySearch("")
         for place, assignment in enumerate(assignments):
-            if not assignment.fault:
-                search = self._search_of(assignment.s3_key)
-                search.records.append(assignment)
-                search.places.append(place)
-
-    def _search_of(self, key: str) -> FamilySearch:
-        """The search of a key's family, made when it is first asked for."""
-        search = self._search_of_key.get(key)
-        if search is None:
-            family = ObjectFamily.of(key)
-            search = self._searches.setdefault(family.identity, FamilySearch(family.name))
-            self._search_of_key[key] = search
-        return search
+            if assignment.fault:
+                continue
+            # The records of one key mostly follow each other.
+            if assignment.s3_key != key:
+                key = assignment.s3_key
+                family = ObjectFamily.of(key)
+                search = self._searches.setdefault(family.identity, FamilySearch(family.name))
+            search.records.append(assignment)
+            search.places.append(place)
 
     def run(self, source: ObjectSource) -> Iterator[FamilySearch]:
         """Read objects until every record is located; each object is fetched once.
@@ -182,17 +178,18 @@ class Resolution:
         self._look_back(source)
         yield from self._searches.values()
 
-    def _fetch(self, needed: Collection[str], source: ObjectSource) -> Iterator[FamilySearch]:
-        unanswered = set(needed)
+    def _fetch(self, needed: set[str], source: ObjectSource) -> Iterator[FamilySearch]:
+        """Read the objects, and empty the set; the searches that each of them ends."""
+        wanted = len(needed)
         for key, body in source.fetch(sorted(needed)):
-            unanswered.discard(key)
+            needed.discard(key)
             search = self._read(key, body)
             if search is not None:
                 # No record is left that could ask for the family again.
-                del self._searches[ObjectFamily.of(key).identity], self._search_of_key[key]
+                del self._searches[ObjectFamily.of(key).identity]
                 yield search
-        if unanswered:
-            raise RuntimeError(f"the object source did not answer {len(unanswered)} of {len(needed)} keys")
+        if needed:
+            raise RuntimeError(f"the object source did not answer {len(needed)} of {wanted} keys")
 
     def _look_back(self, source: ObjectSource) -> None:
         """Find what the missing lines were in older objects, a few of which are read for nothing else."""
@@ -225,7 +222,7 @@ class Resolution:
         except UnreadableObjectError as error:
             self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
             return None
-        search = self._search_of(key)
+        search = self._searches[ObjectFamily.of(key).identity]
         has_ended = search.read(key, lines)
         self.figures.lines_read += len(lines)
         self.figures.lines_passed_over += lines.passed_over

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UsualLine = Any
 """What `usual_line` gives."""
 
-_MAX_REMEMBERED = 8192
+_MAX_REMEMBERED = 16_384
 _READ = tuple(dict.fromkeys(field for fields in (*SPELLINGS.values(), *FLAGS.values()) for field in fields))
 # Decoded though nobody reads them: no hash vouches that they are JSON at all.
 _UNREAD = tuple(sorted(VOLATILE_V2 - set(_READ)))

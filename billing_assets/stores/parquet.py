@@ -32,7 +32,7 @@ from billing_assets.stores.completion_columns import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -86,6 +86,15 @@ ACCOUNT_COLUMNS = (
 
 _ASSIGNMENT_FIELDS = tuple(column.name for column in ASSIGNMENT_COLUMNS if column.name != "amount")
 _ITEM_FIELDS = (*SPELLINGS, *FLAGS)
+_AMOUNT = Assignment.__struct_fields__.index("amount")
+_OWN_FIELDS = tuple(column.name for column in RESOLVED_COLUMNS[:9])
+_LINE_FIELDS = tuple("charge" if name == "charge_usd" else name for name in LineItem.__struct_fields__)
+_MOSTLY_DIFFERENT = frozenset({"assignment_id", "line_hash", "line_identity"})
+_ROWS_AT_ONCE = 2048
+"""A reader holds so many rows in Parquet's form and no more, in a file of any size."""
+
+_assignment: Callable[..., Assignment] = Assignment
+_line_item: Callable[..., LineItem] = LineItem
 _READ_AT = b"read_at_utc"
 _PARTITION = b"partition"
 
@@ -112,28 +121,23 @@ def encode(
 
 def decode_assignments(content: bytes) -> AssignmentsOfPeriod:
     """What `encode` wrote."""
-    table, partition, read_at = _read(content)
-    return AssignmentsOfPeriod(partition, read_at, _assignments_of(table))
+    columns = _Columns(content)
+    return AssignmentsOfPeriod(*columns.header, list(_assignments_of(columns)))
 
 
 def decode_resolved(content: bytes) -> ResolvedPeriod:
     """What `encode` wrote."""
-    table, partition, read_at = _read(content)
-    assignments = _assignments_of(table)
-    own = _names(RESOLVED_COLUMNS[:10])
-    columns = zip(*(table[name].to_pylist() for name in own), strict=True)
-    items = zip(*(table[name].to_pylist() for name in (*_ITEM_FIELDS, "charge")), strict=True)
-    rows = [
-        _row_of(assignment, dict(zip(own, values, strict=True)), item)
-        for assignment, values, item in zip(assignments, columns, items, strict=True)
-    ]
-    return ResolvedPeriod(partition, read_at, rows)
+    columns = _Columns(content)
+    rows = map(_row_of, _assignments_of(columns), columns.rows(_OWN_FIELDS), columns.rows(_LINE_FIELDS))
+    return ResolvedPeriod(*columns.header, list(rows))
 
 
 def decode_accounts(content: bytes) -> AccountsToTrack:
     """What `encode` wrote."""
-    table, _, read_at = _read(content)
-    return AccountsToTrack(read_at, [AccountToTrack(**row) for row in table.to_pylist()])
+    columns = _Columns(content)
+    names = _names(ACCOUNT_COLUMNS)
+    accounts = [AccountToTrack(**dict(zip(names, row, strict=True))) for row in columns.rows(names)]
+    return AccountsToTrack(columns.header[1], accounts)
 
 
 def _names(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -146,15 +150,14 @@ def _assignment_values(assignments: Sequence[Assignment]) -> dict[str, list[Any]
     return values
 
 
-def _assignments_of(table: pa.Table) -> list[Assignment]:
-    fields = (*_ASSIGNMENT_FIELDS, "amount")
-    columns = zip(*(table[name].to_pylist() for name in fields), strict=True)
-    assignments = []
-    for values in columns:
-        named = dict(zip(fields, values, strict=True))
-        named["amount"] = _decimal_of(named["amount"])
-        assignments.append(Assignment(**named))
-    return assignments
+def _assignments_of(columns: _Columns) -> Iterator[Assignment]:
+    """Equal texts and amounts are held once."""
+    decimals: dict[str | None, Decimal | None] = {None: None}
+    for values in columns.rows(Assignment.__struct_fields__):
+        amount = values[_AMOUNT]
+        if amount not in decimals:
+            decimals[amount] = _decimal_of(amount)
+        yield _assignment(*values[:_AMOUNT], decimals[amount], *values[_AMOUNT + 1 :])
 
 
 def _resolved_values(rows: Sequence[ResolvedLineItem]) -> dict[str, list[Any]]:
@@ -176,22 +179,21 @@ def _resolved_values(rows: Sequence[ResolvedLineItem]) -> dict[str, list[Any]]:
     return values
 
 
-def _row_of(assignment: Assignment, own: dict[str, Any], item: tuple[Any, ...]) -> ResolvedLineItem:
+def _row_of(assignment: Assignment, own: tuple[Any, ...], of_line: tuple[Any, ...]) -> ResolvedLineItem:
+    status, reason, detail, billed, assigned, found_key, position, version, identity = own
     line = None
-    if own["position"] is not None:
-        fields = dict(zip(_ITEM_FIELDS, item[:-1], strict=True))
-        fields_of_line = LineItem(**fields, charge_usd=_decimal_of(item[-1]))
-        slot = NamedLine.slot_of(own["line_identity"])
-        line = NamedLine(own["position"], *slot, own["hash_version"], fields_of_line)
+    if position is not None:
+        item = _line_item(*of_line[:-1], _decimal_of(of_line[-1]))
+        line = NamedLine(position, *NamedLine.slot_of(identity), version, item)
     return ResolvedLineItem(
         assignment=assignment,
-        status=Status(own["status"]),
-        reason=own["reason"],
-        detail=own["detail"],
+        status=Status(status),
+        reason=reason,
+        detail=detail,
         line=line,
-        found_key=own["found_s3_key"],
-        assigned_usd=_decimal_of(own["assigned_amount"]),
-        billed_usd=own["billed_amount"],
+        found_key=found_key,
+        assigned_usd=_decimal_of(assigned),
+        billed_usd=billed,
     )
 
 
@@ -221,17 +223,33 @@ def _bytes_of(
     schema = _schema(columns, metadata)
     arrays = [pa.array(values[field.name], type=field.type) for field in schema]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), buffer, compression="zstd")
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    pq.write_table(table, buffer, row_group_size=_ROWS_AT_ONCE, compression="zstd")
     return buffer.getvalue()
 
 
-def _read(content: bytes) -> tuple[pa.Table, str, dt.datetime]:
-    import pyarrow as pa  # noqa: PLC0415  # vendor, imported when used
-    import pyarrow.parquet as pq  # noqa: PLC0415
+class _Columns:
+    """A file's columns, a batch at a time: all that is read never stands beside all that is made of it."""
 
-    # `read_table` would import pyarrow's datasets, and with them pandas.
-    table = pq.ParquetFile(pa.BufferReader(content)).read()
-    return table, *header_of(table.schema)
+    def __init__(self, content: bytes) -> None:
+        import pyarrow as pa  # noqa: PLC0415  # vendor, imported when used
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        # Its own allocator keeps thirty megabytes of a process for six that are read.
+        pa.set_memory_pool(pa.system_memory_pool())
+        # `read_table` would import pyarrow's datasets, and with them pandas.
+        self._file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+        self.header = header_of(self._file.schema_arrow)
+
+    def rows(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """The values of some columns, row by row; equal values of a column are one object."""
+        held: list[dict[Any, Any]] = [{} for _ in names]
+        for batch in self._file.iter_batches(_ROWS_AT_ONCE, columns=list(names), use_threads=False):
+            columns = []
+            for name, known in zip(names, held, strict=True):
+                values = batch.column(name).to_pylist()
+                columns.append(values if name in _MOSTLY_DIFFERENT else list(map(known.setdefault, values, values)))
+            yield from zip(*columns, strict=True)
 
 
 def header_of(schema: pa.Schema) -> tuple[str, dt.datetime]:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from billing_assets.stores.aws import AwsClients
 
 _CONNECT_MS = 5000
-_BUFFER_BYTES = 65_536
-"""An object's usual body comes in one piece."""
-
 
 _NO_OBJECT = "billing-assets-asks-where-objects-are"
 
@@ -154,7 +151,6 @@ class SignedGets:
         handle.setopt(curl.HTTP_VERSION, curl.CURL_HTTP_VERSION_1_1)
         handle.setopt(curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS)
         handle.setopt(curl.NOSIGNAL, 1)
-        handle.setopt(curl.BUFFERSIZE, _BUFFER_BYTES)
         handle.setopt(curl.CONNECTTIMEOUT_MS, _CONNECT_MS)
         handle.setopt(curl.TIMEOUT_MS, max(1, int(self._seconds * 1000)))
         handle.setopt(curl.CAINFO, self._certificates)
