@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import botocore.httpsession  # noqa: F401  # imported before the memory is taken, as by every competitor
+import pyarrow.parquet  # noqa: F401
 import pycurl  # noqa: F401
 
 from benchmarks.workload import BUCKET, agreed
