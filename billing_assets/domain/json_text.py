@@ -50,7 +50,9 @@ def text_of(value: Any) -> str:
     """
     if isinstance(value, str):
         text = value.strip()
-        return "" if text.upper() == "N/A" else storable(text)
+        if len(text) == 3 and text.upper() == "N/A":
+            return ""
+        return text if text.isascii() else storable(text)
     if isinstance(value, bool):
         return "true" if value else "false"
     return ""

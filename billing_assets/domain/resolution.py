@@ -183,11 +183,10 @@ class Resolution:
         wanted = len(needed)
         for key, body in source.fetch(sorted(needed)):
             needed.discard(key)
-            search = self._read(key, body)
-            if search is not None:
+            family = ObjectFamily.of(key).identity
+            if self._read(key, body, self._searches[family]):
                 # No record is left that could ask for the family again.
-                del self._searches[ObjectFamily.of(key).identity]
-                yield search
+                yield self._searches.pop(family)
         if needed:
             raise RuntimeError(f"the object source did not answer {len(needed)} of {wanted} keys")
 
@@ -210,23 +209,22 @@ class Resolution:
         older = older_siblings(record.s3_key, self._siblings.get(search.family, []))
         return next((key for key in older if key not in search.named and key not in self._faults), None)
 
-    def _read(self, key: str, body: bytes | ObjectFault) -> FamilySearch | None:
-        """Look for lines in what came; the search that it ends, None if it ends none."""
+    def _read(self, key: str, body: bytes | ObjectFault, search: FamilySearch) -> bool:
+        """Look for lines in what came; whether that ends the search."""
         if isinstance(body, ObjectFault):
             self._faults[key] = body
-            return None
+            return False
         self.figures.objects_read += 1
         self.figures.bytes_read += len(body)
         try:
             lines = StageFourObject(key, body)
         except UnreadableObjectError as error:
             self._faults[key] = ObjectFault(OBJECT_UNREADABLE, str(error))
-            return None
-        search = self._searches[ObjectFamily.of(key).identity]
+            return False
         has_ended = search.read(key, lines)
         self.figures.lines_read += len(lines)
         self.figures.lines_passed_over += lines.passed_over
-        return search if has_ended else None
+        return has_ended
 
     def _settle(self, source: ObjectSource) -> set[str]:
         """End the searches that can end; the keys that the others need."""

@@ -221,10 +221,13 @@ class StageFourObject:
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
-        return sum(self._v2(other) == v2 for other in self._perhaps_equal(position))
+        rivals = self._perhaps_equal(position)
+        return sum(self._v2(other) == v2 for other in rivals) if rivals else 0
 
     def _perhaps_equal(self, position: int) -> list[int]:
         """The lines in front that may have a hash of this one."""
+        if position == 0:
+            return []
         for other in range(self._told, position):
             tells = self._tells(other)
             if tells is None:
