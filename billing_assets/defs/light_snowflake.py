@@ -6,6 +6,7 @@ gets it. Pinned with dagster-snowflake <0.30; a test says when it no longer impo
 """
 
 import sys
+import threading
 import types
 from typing import Any
 
@@ -14,6 +15,8 @@ _UNUSED = (
     "snowflake.core",
     *(f"snowflake.core.{name}" for name in ("database", "pipe", "schema", "stage", "table", "view")),
 )
+
+_one_at_a_time = threading.Lock()
 
 
 class _StandIn(types.ModuleType):
@@ -28,11 +31,12 @@ class _StandIn(types.ModuleType):
 
 def snowflake_resource_class() -> Any:
     """`dagster_snowflake.SnowflakeResource`; its methods for Snowpark don't work in this process."""
-    absent = [name for name in _UNUSED if name not in sys.modules]
-    sys.modules.update({name: _StandIn(name) for name in absent})
-    try:
-        from dagster_snowflake import SnowflakeResource  # noqa: PLC0415  # takes a second to import
-    finally:
-        for name in absent:
-            del sys.modules[name]
-    return SnowflakeResource
+    with _one_at_a_time:
+        absent = [name for name in _UNUSED if name not in sys.modules]
+        sys.modules.update({name: _StandIn(name) for name in absent})
+        try:
+            from dagster_snowflake import SnowflakeResource  # noqa: PLC0415  # takes a second to import
+        finally:
+            for name in absent:
+                del sys.modules[name]
+        return SnowflakeResource

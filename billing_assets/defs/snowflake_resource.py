@@ -5,6 +5,8 @@ and 18). Credentials are given by the names of their variables, so that no secre
 """
 
 import contextlib
+import importlib
+import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -53,6 +55,11 @@ class SnowflakeExportResource(dg.ConfigurableResource):
         """The field that a variable gives."""
         name = variable.removeprefix("SNOWFLAKE_").lower()
         return "schema_name" if name == "schema" else name
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002  # Dagster's signature
+        """Begin the imports of an export while the run's first steps wait for DynamoDB and S3."""
+        # Not a daemon: an interpreter that ends in the middle of an import may crash.
+        threading.Thread(target=_import_ahead, name="import-snowflake").start()
 
     @property
     def target(self) -> SnowflakeTarget:
@@ -165,3 +172,10 @@ class SnowflakeExportResource(dg.ConfigurableResource):
                 remedy="set the SNOWFLAKE_ variables of docs/operations.md (a private key, else a password; or a "
                 "secret that holds them), or deselect snowflake_master_bills",
             )
+
+
+def _import_ahead() -> None:
+    # Whoever needs what can't be imported meets the same error, and tells it.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("snowflake.connector.pandas_tools")
+        snowflake_resource_class()

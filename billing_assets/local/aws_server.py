@@ -7,7 +7,6 @@ what was written to DynamoDB since it started.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -39,16 +38,11 @@ def _environment_of(state_dir: Path, port: int) -> dict[str, str]:
 
 
 def _serve(listener: socket.socket) -> None:
-    from hypercorn.asyncio import serve  # noqa: PLC0415 - after ministack's settings are in place
-    from hypercorn.config import Config  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415 - after ministack's settings are in place
     from ministack.app import app  # noqa: PLC0415
 
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.keep_alive_timeout = 75
-    config.loglevel = "WARNING"
-    config.graceful_timeout = 1
-    asyncio.run(serve(app, config))
+    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def main() -> None:
