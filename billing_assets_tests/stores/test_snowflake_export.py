@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 
 from billing_assets.domain.errors import AccessDeniedError, ConfigurationError, ExportError
 from billing_assets.stores.snowflake import (
     PeriodExport,
     PeriodExportFailure,
     TableTotals,
+    ddl_statements,
     ensure_tables,
     exported_periods,
     open_session,
@@ -197,7 +199,11 @@ def test_nasty_texts_and_large_amounts_are_read_back_exactly(world: World, param
     assert {names[place].lower() for place, value in enumerate(first) if value == NASTY} == set(texts)
     assert (first[names.index("GL_CODE")], first[names.index("PDF_KEY")]) == ("", "")
     assert [row[names.index("AMOUNT")] for row in (first, second)] == [line.amount for line in lines]
-    assert [row[9] for row in world.table("MASTER_BILL_CHANGES")] == [NASTY, NASTY]
+    # Nothing before is NULL; an empty status is none.
+    assert [row[4:] for row in world.table("MASTER_BILL_CHANGES")] == [
+        ("inserted", None, Decimal("0.01"), None, "", NASTY),
+        ("inserted", None, Decimal("9999999999999999.99"), None, "draft", NASTY),
+    ]
     totals = table_totals(world.connect(), world.target)[JANUARY]
     assert totals == TableTotals(
         bill_count=2,
@@ -296,6 +302,23 @@ def test_a_table_with_other_columns_is_refused_with_what_mends_it(world: World) 
     assert f'ALTER TABLE {bills} DROP COLUMN "EXTRA";' in caught.value.remedy
     assert f'ALTER TABLE {bills} RENAME COLUMN "UBI_PERIOD" TO "UBI_PERIOD_OLD";' in caught.value.remedy
     assert world.state() == before
+
+
+def test_a_role_that_may_not_create_a_table_is_told_the_ddl(world: World) -> None:
+    """Where rights are lacking the DDL of all tables is shown, for whoever holds them, and nothing is exported."""
+
+    def before(statement: str) -> None:
+        if statement.startswith("CREATE TABLE"):
+            # The emulator grants everything to everybody.
+            raise ProgrammingError(msg="Insufficient privileges to operate on schema", errno=3001, sqlstate="42501")
+
+    with pytest.raises(AccessDeniedError) as caught:
+        world.export(period_of(bill_of("P1", "1.00")), connect=world.connect(before=before))
+    assert caught.value.summary == "MASTER_BILLS is absent, and may not be created by this role"
+    assert "3001" in (caught.value.found or "")
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE" in caught.value.remedy
+    assert [statement in caught.value.remedy for statement in ddl_statements(world.target)] == [True] * 4
+    assert exported_periods(world.connect(), world.target) == {}
 
 
 def test_tables_are_created_only_once(world: World) -> None:

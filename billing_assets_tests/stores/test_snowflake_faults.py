@@ -138,25 +138,28 @@ def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_who
     assert isinstance(healed, PeriodExport)
 
 
-def test_a_refusal_before_any_transaction_changes_nothing(world: World) -> None:
-    """What is refused before BEGIN stops the run with every table as it was, unless it can be done without."""
+@pytest.mark.parametrize("kind", ["refused", "answer lost", "connection closed"])
+def test_a_failure_before_any_transaction_changes_nothing(world: World, kind: str) -> None:
+    """What fails before BEGIN stops the run with every table as it was, unless it can be done without."""
     world.export(_published(1))
     statements = _statements_of_an_export(world, _published(2))
     old = world.state()
     # A session setting only tunes; and for its stage the driver has a second way of its own.
-    optional = ("ALTER SESSION SET LOCK_TIMEOUT", "CREATE TEMP STAGE")
+    optional = () if kind == "connection closed" else ("ALTER SESSION SET LOCK_TIMEOUT", "CREATE TEMP STAGE")
     for place in range(statements.index("BEGIN TRANSACTION")):
         if statements[place].startswith(optional):
             continue
-        fault = Fault(world, "refused")
+        fault = Fault(world, kind)
         fault.arm(place)
         try:
             [result] = world.export(_published(3), connect=fault.connect, run_id="run-3")
-        except ExportError:
+        except (ExportError, StoreUnavailableError):
             pass
         else:
             assert isinstance(result, PeriodExportFailure), statements[place]
         assert world.state() == old, statements[place]
+    [healed] = world.export(_published(3), run_id="run-3")
+    assert isinstance(healed, PeriodExport)
 
 
 def test_a_session_that_takes_no_settings_still_exports(world: World, caplog: pytest.LogCaptureFixture) -> None:
