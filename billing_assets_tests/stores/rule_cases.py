@@ -70,6 +70,10 @@ def unresolved(reason: str) -> Row:
     return "unresolved", reason, "10.00", None
 
 
+NO_MONTHS: tuple[dict[str, Any], ...] = (
+    *(n(0), n(-1), n("1.5"), s("two"), s("1.5")),
+    *({"BOOL": True}, {"L": []}),
+)
 NO_MONEY: tuple[dict[str, Any], ...] = (
     *(s("ten"), s("1e3"), s("NaN"), s("+5")),
     *({"BOOL": True}, {"L": [n(1)]}, {"M": {"usd": n(1)}}),
@@ -84,10 +88,7 @@ STATUSES = (
         one(f"s3_key {value} is missing", {"s3_key": value}, invalid("missing_field:s3_key"))
         for value in (None, s(""), s(" "))
     ),
-    *(
-        one(f"months {value} is bad", {"months": value}, invalid("bad_months"))
-        for value in (n(0), n(-1), n("1.5"), s("two"), s("1.5"), {"BOOL": True}, {"L": []})
-    ),
+    *(one(f"months {value} is bad", {"months": value}, invalid("bad_months")) for value in NO_MONTHS),
     *(one(f"amount {value} is bad", {"amount": value}, invalid("bad_amount", None)) for value in NO_MONEY),
     one(
         "the hash is missing before months are bad",

@@ -119,6 +119,8 @@ def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_who
             export_period(session, statements, version, run_of())
         sent, shown, state = fault.sent, 1, world.state()
         assert (sent[1], sent[-1], len(sent)) == ("BEGIN TRANSACTION", "COMMIT", 10)
+        # Its first statement is the period's lock.
+        assert sent[2].startswith(f"UPDATE {world.target.qualified('MASTER_BILL_PERIODS')} ")
         for place in range(len(sent)):
             fault.arm(place)
             run, other = run_of(run_id=f"run-{place}"), 1 - shown
