@@ -138,9 +138,9 @@ COLUMNS = {
 
 def test_a_table_has_other_columns_than_the_specification() -> None:
     """Names, types and order of every column that finance reads are those of SPEC.md."""
-    assert COLUMNS == {
+    assert {
         table.name: ", ".join(f"{column.name} {column.type}" for column in table.columns) for table in EXPORTED_TABLES
-    }
+    } == COLUMNS
 
 
 def test_a_statement_takes_something_out_of_the_change_log() -> None:
