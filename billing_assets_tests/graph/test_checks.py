@@ -13,6 +13,7 @@ import pytest
 
 from billing_assets.definitions import build_definitions
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE
+from billing_assets.domain.resolved import ResolvedLineItem, resolve
 from billing_assets.local.sample import Sample, load
 from billing_assets.stores import parquet
 from billing_assets_tests.graph.conftest import World, failures_of
@@ -21,6 +22,8 @@ from billing_assets_tests.unit.making import KEY, a_line, jsonl, v1, v2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from billing_assets.domain.resolution import ReadingFigures
 
 JANUARY, FEBRUARY, MARCH = "2025-01", "2025-02", "2025-03"
 OTHER_KEY = KEY.replace("bill_", "copy_")
@@ -220,6 +223,31 @@ def test_a_record_that_the_scan_loses_is_not_told(
     monkeypatch.setattr("billing_assets.domain.assignments.TableReading.records_accounted_for", 1)
     check = _whole_table(world)["whole_table_control_totals"]
     assert (check.passed, check.severity) == (False, ERROR)
+
+
+@pytest.mark.parametrize("lost", ["a row", "a cent"])
+def test_what_resolving_loses_is_published(
+    planted: Callable[..., World], monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Control totals that differ are an ERROR that stops the period before its master bills."""
+
+    def losing(*arguments: Any) -> tuple[list[ResolvedLineItem], ReadingFigures]:
+        rows, figures = resolve(*arguments)
+        first = dataclasses.replace(rows[0], assigned_usd=Decimal("9.99"))
+        return (rows[1:] if lost == "a row" else [first, *rows[1:]]), figures
+
+    # No data can make it so.
+    monkeypatch.setattr("billing_assets.defs.assets.resolved_line_items.resolve", losing)
+    first, second = a_line(), a_line({"id": 2})
+    world = planted([_assigned(first), _assigned(second)], {KEY: jsonl(first, second)})
+    result = world.run("ubi_assignments", "resolved_line_items", "master_bills_json", partition=JANUARY)
+    (check,) = (c for c in result.get_asset_check_evaluations() if c.check_name == "every_assignment_has_a_row")
+    assert (check.passed, check.severity, check.blocking) == (False, ERROR, True)
+    assert check.metadata["records_read"].value == 2
+    assert not result.success
+    assert not result.asset_materializations_for_node("master_bills_json")
+    listed = world.clients.s3.list_objects_v2(Bucket=world.settings.bucket, Prefix=world.settings.master_bills_prefix)
+    assert listed["KeyCount"] == 0
 
 
 def test_a_lost_line_is_not_explained(planted: Callable[..., World]) -> None:
