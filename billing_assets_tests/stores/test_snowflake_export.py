@@ -124,6 +124,18 @@ def test_exporting_twice_changes_nothing_and_opens_no_transaction(world: World) 
     assert {statement.split()[0] for statement in statements} == {"ALTER", "USE", "SELECT"}
 
 
+def test_a_session_waits_and_runs_no_longer_than_it_may_and_says_whose_it_is(world: World) -> None:
+    """Time-outs for locks and statements, an end where the client has gone, and a tag with the run and its periods."""
+    statements: list[str] = []
+    months = [period_of(bill_of("P1", "1.00", period=month), period=month) for month in (MARCH, JANUARY)]
+    world.export(*months, connect=world.connect(before=statements.append), run_id="run-7")
+    tag = '{"app": "billing_assets", "run_id": "run-7", "periods": "2025-01..2025-03"}'
+    assert statements[1] == (
+        "ALTER SESSION SET LOCK_TIMEOUT = 600 STATEMENT_TIMEOUT_IN_SECONDS = 3600 ABORT_DETACHED_QUERY = TRUE "
+        f"TIMEZONE = 'UTC' QUERY_TAG = '{tag}'"
+    )
+
+
 def test_what_vanished_changed_or_is_new_is_so_in_snowflake_and_in_the_change_log(world: World) -> None:
     """A vanished bill goes, a changed one is replaced, a new one appears, an unchanged one keeps its row."""
     world.export(period_of(*(bill_of(name, "1.00", "2.00") for name in ("GONE", "KEPT", "MORE", "SENT"))))
