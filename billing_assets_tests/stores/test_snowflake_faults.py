@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from snowflake.connector.errors import OperationalError, ProgrammingError
+from snowflake.connector.pandas_tools import write_pandas
 
 from billing_assets.domain.errors import ExportError, StoreUnavailableError
 from billing_assets.stores.snowflake import (
@@ -162,6 +163,25 @@ def test_a_failure_before_any_transaction_changes_nothing(world: World, kind: st
         assert world.state() == old, statements[place]
     [healed] = world.export(_published(3), run_id="run-3")
     assert isinstance(healed, PeriodExport)
+
+
+def test_a_staging_that_loses_rows_is_told_before_any_transaction(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer rows loaded than sent stop the run, with both numbers, and nothing is changed."""
+    world.export(_published(1))
+    old = world.state()
+
+    def losing(*arguments: Any, **options: Any) -> tuple[Any, ...]:
+        done, chunks, loaded, output = write_pandas(*arguments, **options)
+        return done, chunks, loaded - 1, output
+
+    # No server loses rows when it is asked to.
+    monkeypatch.setattr("snowflake.connector.pandas_tools.write_pandas", losing)
+    with pytest.raises(ExportError, match="staging lost rows") as caught:
+        world.export(_published(2), run_id="run-2")
+    assert caught.value.found == "7 of 8 rows were loaded"
+    assert world.state() == old
 
 
 def test_a_session_that_takes_no_settings_still_exports(world: World, caplog: pytest.LogCaptureFixture) -> None:
