@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from billing_assets.domain.shares import BilledShare
+    from billing_assets.domain.stage4 import ObjectFamily
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class DuplicatedInvoice:
     """One charge of one account that is billed from several object families."""
 
     charge_usd: Decimal
-    shares_by_family: dict[str, tuple[BilledShare, ...]]
+    shares_by_family: dict[ObjectFamily, tuple[BilledShare, ...]]
     """Two families or more, by name; shares by partition and position."""
 
     @property
@@ -61,12 +62,13 @@ def duplicated_invoices(shares: Iterable[BilledShare], partition: str) -> list[D
     return sorted(found, key=_worst)
 
 
-def _by_family(shares: Iterable[BilledShare]) -> dict[str, tuple[BilledShare, ...]]:
-    families: dict[str, list[BilledShare]] = defaultdict(list)
+def _by_family(shares: Iterable[BilledShare]) -> dict[ObjectFamily, tuple[BilledShare, ...]]:
+    families: dict[ObjectFamily, list[BilledShare]] = defaultdict(list)
     for share in sorted(shares, key=lambda share: (share.partition, share.position, share.assignment_id)):
         families[share.family].append(share)
-    return {family: tuple(families[family]) for family in sorted(families)}
+    by_name = sorted(families, key=lambda family: (family.name, family.timestamp is not None))
+    return {family: tuple(families[family]) for family in by_name}
 
 
 def _worst(invoice: DuplicatedInvoice) -> tuple[Decimal, list[str], Decimal]:
-    return -invoice.over_billed_usd.copy_abs(), list(invoice.shares_by_family), invoice.charge_usd
+    return -invoice.over_billed_usd.copy_abs(), [family.name for family in invoice.shares_by_family], invoice.charge_usd

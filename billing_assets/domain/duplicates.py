@@ -44,7 +44,7 @@ def duplicates_of(rows: Iterable[ResolvedLineItem]) -> list[Duplicate]:
     Returns:
         The most dollars that would have been billed besides first.
     """
-    winners: dict[tuple[str, str], ResolvedLineItem] = {}
+    winners: dict[tuple[ObjectFamily, str], ResolvedLineItem] = {}
     left_out = []
     for row in rows:
         if row.status is Status.DUPLICATE:
@@ -55,6 +55,6 @@ def duplicates_of(rows: Iterable[ResolvedLineItem]) -> list[Duplicate]:
     return sorted(duplicates, key=lambda pair: (-pair.over_billed_usd.copy_abs(), pair.row.assignment.order))
 
 
-def _line_of(row: ResolvedLineItem) -> tuple[str, str]:
+def _line_of(row: ResolvedLineItem) -> tuple[ObjectFamily, str]:
     identity = "" if row.line is None else row.line.identity
-    return ObjectFamily.of(row.found_key).name, identity
+    return ObjectFamily.of(row.found_key).identity, identity

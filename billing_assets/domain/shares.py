@@ -56,9 +56,9 @@ class BilledShare:
     """What the invoice asks for, whatever people made of it; as written."""
 
     @property
-    def family(self) -> str:
-        """The object family in which the line stands."""
-        return ObjectFamily.of(self.found_s3_key).name
+    def family(self) -> ObjectFamily:
+        """The object family in which the line stands; a key that spells a family's name is no member of it."""
+        return ObjectFamily.of(self.found_s3_key).identity
 
     @property
     def age(self) -> tuple[dt.datetime, str]:
@@ -127,7 +127,7 @@ def shares_beside_charges(shares: Iterable[BilledShare], partition: str) -> list
     Returns:
         The most dollars first, whichever way.
     """
-    by_line: dict[tuple[str, str], list[BilledShare]] = defaultdict(list)
+    by_line: dict[tuple[ObjectFamily, str], list[BilledShare]] = defaultdict(list)
     for share in shares:
         by_line[share.family, share.line_identity].append(share)
     faults = (_beside_charge(of_line) for of_line in by_line.values() if _touches(of_line, partition))

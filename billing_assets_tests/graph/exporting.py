@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+import zlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +152,26 @@ def months(first: str, count: int) -> list[str]:
 
 
 def texts_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file below a folder, with its bytes."""
+    """Every file below a folder, with its bytes; and every value of its databases, unpacked where Dagster packs it."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path, path.read_bytes()
+        if path.suffix == ".db":
+            yield from ((path, value) for value in _values_in(path))
+
+
+def _values_in(database: Path) -> Iterator[bytes]:
+    with closing(sqlite3.connect(database)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608  # the database's own names
+                yield from (_unpacked(value) for value in row if isinstance(value, str | bytes))
+
+
+def _unpacked(value: str | bytes) -> bytes:
+    """What a value says; snapshots of jobs, with their configuration, are kept packed."""
+    content = value.encode() if isinstance(value, str) else value
+    try:
+        return zlib.decompress(content)
+    except zlib.error:
+        return content

@@ -17,11 +17,12 @@ from billing_assets.stores import dynamodb as dynamodb_module
 from billing_assets.stores.archive import archived_among
 from billing_assets.stores.dynamodb import AssignmentsTable
 from billing_assets.stores.retrying import RatePace
-from billing_assets_tests.faults.proxy import Fault, FaultProxy, Rule
-from billing_assets_tests.stores.aws_data import clients_in, dynamodb_in, fresh_name, make_table, put_items
+from billing_assets_tests.faults.proxy import Fault, FaultProxy, Rule, Seen
+from billing_assets_tests.stores.aws_data import clients_in, dynamodb_in, environment, fresh_name, make_table, put_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -357,6 +358,37 @@ def test_wrong_credentials_are_a_letter_at_once(
     assert isinstance(refusal, AccessDeniedError)
     assert (refusal.summary, refusal.retryable) == (summary, False)
     assert len(proxy.log) <= 3
+
+
+def test_a_credential_that_expires_in_mid_scan_is_renewed(
+    proxy: FaultProxy, stack_environment: dict[str, str], large: tuple[str, int], tmp_path: Path
+) -> None:
+    """Another program writes new keys while the old ones are refused: the same client goes on, and loses no record."""
+    file = tmp_path / "credentials"
+
+    def write_key(number: int) -> None:
+        file.write_text(f"[billing]\naws_access_key_id = KEY{number}\naws_secret_access_key = secret\n")
+
+    def expired(seen: Seen) -> bool:
+        if len(proxy.log) == 4:
+            write_key(2)
+        return len(proxy.log) > 4 and seen.access_key == "KEY1"
+
+    write_key(1)
+    variables: dict[str, Any] = {
+        **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
+        "AWS_PROFILE": "billing",
+        "AWS_SHARED_CREDENTIALS_FILE": str(file),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_ENDPOINT_URL_DYNAMODB": proxy.url,
+    }
+    name, count = large
+    proxy.rules[:] = [Rule((Fault.EXPIRED_DYNAMODB,), when=expired)]
+    with environment(stack_environment, **variables):
+        reading, _ = _table(dynamodb_in(stack_environment, **variables), name).read_period("2025-01", PARTITIONS)
+    assert reading.records_scanned == count
+    assert {seen.access_key for seen in proxy.log} == {"KEY1", "KEY2"}
+    assert proxy.faults[Fault.EXPIRED_DYNAMODB] > 0
 
 
 def test_a_wrong_endpoint_is_told_within_some_seconds(

@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
 
 from billing_assets.domain.errors import AccessDeniedError, ConfigurationError, ExportError
 from billing_assets.stores.snowflake import (
     PeriodExport,
     PeriodExportFailure,
     TableTotals,
+    ddl_statements,
     ensure_tables,
     exported_periods,
     open_session,
@@ -122,6 +124,18 @@ def test_exporting_twice_changes_nothing_and_opens_no_transaction(world: World) 
     assert {statement.split()[0] for statement in statements} == {"ALTER", "USE", "SELECT"}
 
 
+def test_a_session_waits_and_runs_no_longer_than_it_may_and_says_whose_it_is(world: World) -> None:
+    """Time-outs for locks and statements, an end where the client has gone, and a tag with the run and its periods."""
+    statements: list[str] = []
+    months = [period_of(bill_of("P1", "1.00", period=month), period=month) for month in (MARCH, JANUARY)]
+    world.export(*months, connect=world.connect(before=statements.append), run_id="run-7")
+    tag = '{"app": "billing_assets", "run_id": "run-7", "periods": "2025-01..2025-03"}'
+    assert statements[1] == (
+        "ALTER SESSION SET LOCK_TIMEOUT = 600 STATEMENT_TIMEOUT_IN_SECONDS = 3600 ABORT_DETACHED_QUERY = TRUE "
+        f"TIMEZONE = 'UTC' QUERY_TAG = '{tag}'"
+    )
+
+
 def test_what_vanished_changed_or_is_new_is_so_in_snowflake_and_in_the_change_log(world: World) -> None:
     """A vanished bill goes, a changed one is replaced, a new one appears, an unchanged one keeps its row."""
     world.export(period_of(*(bill_of(name, "1.00", "2.00") for name in ("GONE", "KEPT", "MORE", "SENT"))))
@@ -197,7 +211,11 @@ def test_nasty_texts_and_large_amounts_are_read_back_exactly(world: World, param
     assert {names[place].lower() for place, value in enumerate(first) if value == NASTY} == set(texts)
     assert (first[names.index("GL_CODE")], first[names.index("PDF_KEY")]) == ("", "")
     assert [row[names.index("AMOUNT")] for row in (first, second)] == [line.amount for line in lines]
-    assert [row[9] for row in world.table("MASTER_BILL_CHANGES")] == [NASTY, NASTY]
+    # Nothing before is NULL; an empty status is none.
+    assert [row[4:] for row in world.table("MASTER_BILL_CHANGES")] == [
+        ("inserted", None, Decimal("0.01"), None, "", NASTY),
+        ("inserted", None, Decimal("9999999999999999.99"), None, "draft", NASTY),
+    ]
     totals = table_totals(world.connect(), world.target)[JANUARY]
     assert totals == TableTotals(
         bill_count=2,
@@ -296,6 +314,23 @@ def test_a_table_with_other_columns_is_refused_with_what_mends_it(world: World) 
     assert f'ALTER TABLE {bills} DROP COLUMN "EXTRA";' in caught.value.remedy
     assert f'ALTER TABLE {bills} RENAME COLUMN "UBI_PERIOD" TO "UBI_PERIOD_OLD";' in caught.value.remedy
     assert world.state() == before
+
+
+def test_a_role_that_may_not_create_a_table_is_told_the_ddl(world: World) -> None:
+    """Where rights are lacking the DDL of all tables is shown, for whoever holds them, and nothing is exported."""
+
+    def before(statement: str) -> None:
+        if statement.startswith("CREATE TABLE"):
+            # The emulator grants everything to everybody.
+            raise ProgrammingError(msg="Insufficient privileges to operate on schema", errno=3001, sqlstate="42501")
+
+    with pytest.raises(AccessDeniedError) as caught:
+        world.export(period_of(bill_of("P1", "1.00")), connect=world.connect(before=before))
+    assert caught.value.summary == "MASTER_BILLS is absent, and may not be created by this role"
+    assert "3001" in (caught.value.found or "")
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE" in caught.value.remedy
+    assert [statement in caught.value.remedy for statement in ddl_statements(world.target)] == [True] * 4
+    assert exported_periods(world.connect(), world.target) == {}
 
 
 def test_tables_are_created_only_once(world: World) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from snowflake.connector.errors import OperationalError, ProgrammingError
+from snowflake.connector.pandas_tools import write_pandas
 
 from billing_assets.domain.errors import ExportError, StoreUnavailableError
 from billing_assets.stores.snowflake import (
@@ -119,6 +120,8 @@ def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_who
             export_period(session, statements, version, run_of())
         sent, shown, state = fault.sent, 1, world.state()
         assert (sent[1], sent[-1], len(sent)) == ("BEGIN TRANSACTION", "COMMIT", 10)
+        # Its first statement is the period's lock.
+        assert sent[2].startswith(f"UPDATE {world.target.qualified('MASTER_BILL_PERIODS')} ")
         for place in range(len(sent)):
             fault.arm(place)
             run, other = run_of(run_id=f"run-{place}"), 1 - shown
@@ -138,25 +141,47 @@ def test_a_failure_at_any_statement_of_a_transaction_leaves_it_wholly_old_or_who
     assert isinstance(healed, PeriodExport)
 
 
-def test_a_refusal_before_any_transaction_changes_nothing(world: World) -> None:
-    """What is refused before BEGIN stops the run with every table as it was, unless it can be done without."""
+@pytest.mark.parametrize("kind", ["refused", "answer lost", "connection closed"])
+def test_a_failure_before_any_transaction_changes_nothing(world: World, kind: str) -> None:
+    """What fails before BEGIN stops the run with every table as it was, unless it can be done without."""
     world.export(_published(1))
     statements = _statements_of_an_export(world, _published(2))
     old = world.state()
     # A session setting only tunes; and for its stage the driver has a second way of its own.
-    optional = ("ALTER SESSION SET LOCK_TIMEOUT", "CREATE TEMP STAGE")
+    optional = () if kind == "connection closed" else ("ALTER SESSION SET LOCK_TIMEOUT", "CREATE TEMP STAGE")
     for place in range(statements.index("BEGIN TRANSACTION")):
         if statements[place].startswith(optional):
             continue
-        fault = Fault(world, "refused")
+        fault = Fault(world, kind)
         fault.arm(place)
         try:
             [result] = world.export(_published(3), connect=fault.connect, run_id="run-3")
-        except ExportError:
+        except (ExportError, StoreUnavailableError):
             pass
         else:
             assert isinstance(result, PeriodExportFailure), statements[place]
         assert world.state() == old, statements[place]
+    [healed] = world.export(_published(3), run_id="run-3")
+    assert isinstance(healed, PeriodExport)
+
+
+def test_a_staging_that_loses_rows_is_told_before_any_transaction(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer rows loaded than sent stop the run, with both numbers, and nothing is changed."""
+    world.export(_published(1))
+    old = world.state()
+
+    def losing(*arguments: Any, **options: Any) -> tuple[Any, ...]:
+        done, chunks, loaded, output = write_pandas(*arguments, **options)
+        return done, chunks, loaded - 1, output
+
+    # No server loses rows when it is asked to.
+    monkeypatch.setattr("snowflake.connector.pandas_tools.write_pandas", losing)
+    with pytest.raises(ExportError, match="staging lost rows") as caught:
+        world.export(_published(2), run_id="run-2")
+    assert caught.value.found == "7 of 8 rows were loaded"
+    assert world.state() == old
 
 
 def test_a_session_that_takes_no_settings_still_exports(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,6 +27,7 @@ from billing_assets.domain.errors import (
     ExportError,
     StoreUnavailableError,
 )
+from billing_assets.domain.master_bills import SourceLineItem
 from billing_assets.stores.snowflake import SessionSettings, SnowflakeTarget, ddl_statements, export_periods
 from billing_assets.stores.snowflake.failures import of_period, opening_failed, statement_failed
 from billing_assets.stores.snowflake.identifiers import bare_name
@@ -114,6 +115,45 @@ def test_every_statement_binds_its_values_and_merges_nothing() -> None:
     }
     assert {sql: sql.count("%s") for sql in bound} == bound
     assert not [sql for sql in bound if "MERGE" in sql or sql.count("%") != sql.count("%s")]
+
+
+# SPEC.md section 7.3, column by column; line items go on with the source line item's fields.
+COLUMNS = {
+    "MASTER_BILLS": "MASTER_BILL_ID VARCHAR, UBI_PERIOD DATE, PROPERTY_ID VARCHAR, PROPERTY_NAME VARCHAR, "
+    "AR_CODE_MAPPING VARCHAR, UTILITY_NAME VARCHAR, BILLBACK_MONTH_START DATE, BILLBACK_MONTH_END DATE, "
+    "UTILITY_AMOUNT NUMBER(18,2), LINE_ITEM_COUNT NUMBER(38,0), HAS_OVERRIDES BOOLEAN, STATUS VARCHAR, "
+    "CONTENT_HASH VARCHAR, RUN_ID VARCHAR, EXPORTED_AT TIMESTAMP_NTZ",
+    "MASTER_BILL_LINE_ITEMS": "MASTER_BILL_ID VARCHAR, LINE_ORDINAL NUMBER(38,0), UBI_PERIOD DATE, "
+    + ", ".join(
+        f"{name.upper()} {({'amount': 'NUMBER(18,2)', 'overridden': 'BOOLEAN'}).get(name, 'VARCHAR')}"
+        for name in SourceLineItem.__struct_fields__
+    ),
+    "MASTER_BILL_PERIODS": "UBI_PERIOD DATE, BILL_COUNT NUMBER(38,0), LINE_ITEM_COUNT NUMBER(38,0), "
+    "TOTAL_AMOUNT NUMBER(38,2), CONTENT_SHA256 VARCHAR, RUN_ID VARCHAR, EXPORTED_AT TIMESTAMP_NTZ",
+    "MASTER_BILL_CHANGES": "EXPORTED_AT TIMESTAMP_NTZ, RUN_ID VARCHAR, UBI_PERIOD DATE, MASTER_BILL_ID VARCHAR, "
+    "CHANGE VARCHAR, AMOUNT_BEFORE NUMBER(18,2), AMOUNT_AFTER NUMBER(18,2), STATUS_BEFORE VARCHAR, "
+    "STATUS_AFTER VARCHAR, REASON VARCHAR",
+}
+
+
+def test_a_table_has_other_columns_than_the_specification() -> None:
+    """Names, types and order of every column that finance reads are those of SPEC.md."""
+    assert {
+        table.name: ", ".join(f"{column.name} {column.type}" for column in table.columns) for table in EXPORTED_TABLES
+    } == COLUMNS
+
+
+def test_a_statement_takes_something_out_of_the_change_log() -> None:
+    """The log only grows: nothing that an export sends updates it or deletes from it."""
+    log = TARGET.qualified("MASTER_BILL_CHANGES")
+    deletes = [
+        delete(rewrite=rewrite)
+        for delete in (STATEMENTS.delete_bills, STATEMENTS.delete_line_items)
+        for rewrite in (False, True)
+    ]
+    written = [STATEMENTS.delete_period_rows, STATEMENTS.lock_and_describe_period, *deletes]
+    assert not [sql for sql in written if log in sql]
+    assert STATEMENTS.log.startswith(f"INSERT INTO {log} ")
 
 
 def test_a_column_that_is_as_ours_is_no_difference() -> None:

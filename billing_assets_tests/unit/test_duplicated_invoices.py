@@ -25,6 +25,8 @@ COPY = KEY.replace("bill_", "copy_")
         ({"partition": "2025-09"}, ["10.00"]),
         ({"line_charge": "10"}, ["10.00"]),
         ({"found_s3_key": NEWER}, []),
+        # A key that only spells the family's name is a family of its own.
+        ({"found_s3_key": KEY.partition("_20251021T")[0]}, ["10.00"]),
         ({"account_number": "A-2"}, []),
         ({"service_start": "01/02/2025"}, []),
         ({"service_end": "02/01/2025"}, []),
@@ -102,6 +104,15 @@ def test_a_duplicate_stands_beside_another_record() -> None:
         (*(row.assignment.assignment_id for row in (pair.winner, pair.row)), pair.amounts_differ, pair.over_billed_usd)
         for pair in pairs
     ] == [("new", "blank", False, Decimal("10.00")), ("new", "old", True, Decimal("7.00"))]
+
+
+def test_a_duplicate_stands_beside_a_record_of_a_family_that_its_own_is_named_after() -> None:
+    """A key that spells a family's name holds charges of its own, also for whoever looks for the winner."""
+    alone = KEY.partition("_20251021T")[0]
+    records = [an_assignment(LINE, key, assignment_id=f"{key} {at}") for key in (KEY, alone) for at in (1, 2)]
+    pairs = duplicates_of(rows_of(records, {KEY: jsonl(LINE), alone: jsonl(LINE)}))
+    assert len(pairs) == 2
+    assert all(pair.winner.found_key == pair.row.found_key for pair in pairs)
 
 
 def test_a_duplicate_of_an_excluded_line_would_have_cost_something() -> None:

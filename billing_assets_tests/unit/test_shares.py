@@ -112,6 +112,7 @@ def test_another_line_is_taken_for_the_same() -> None:
     first = a_share()
     assert _excesses([first, a_share("2025-02", line_identity="ab#1")]) == []
     assert _excesses([first, a_share("2025-02", found_s3_key="other.jsonl")]) == []
+    assert _excesses([first, a_share("2025-02", found_s3_key=KEY.partition("_20251021T")[0])]) == []
     assert _excesses([first, a_share("2025-02", found_s3_key=NEWER, position=7)]) == ["10.00"]
 
 
