@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import msgspec
 import pytest
 
 from billing_assets.definitions import build_definitions
@@ -289,7 +290,7 @@ def test_what_resolving_loses_is_published(
 
     def losing(*arguments: Any) -> tuple[list[ResolvedLineItem], ReadingFigures]:
         rows, figures = resolve(*arguments)
-        first = dataclasses.replace(rows[0], assigned_usd=Decimal("9.99"))
+        first = msgspec.structs.replace(rows[0], assigned_usd=Decimal("9.99"))
         return (rows[1:] if lost == "a row" else [first, *rows[1:]]), figures
 
     # No data can make it so.
