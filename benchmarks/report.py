@@ -9,7 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGES = (
-    *("dagster", "boto3", "obstore", "msgspec", "pyarrow", "polars", "duckdb", "uvloop", "ministack", "fakesnow"),
+    *(
+        "dagster",
+        "boto3",
+        "pycurl",
+        "obstore",
+        "msgspec",
+        "pyarrow",
+        "polars",
+        "duckdb",
+        "uvloop",
+        "ministack",
+        "fakesnow",
+    ),
 )
 
 

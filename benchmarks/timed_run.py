@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _IMPORTS = {
     "import dagster": ("dagster", "dagster._cli"),
     "import our definitions": ("billing_assets.definitions",),
-    "import boto3, obstore": ("boto3", "obstore.store", "obstore.auth.boto3"),
+    "import boto3, libcurl": ("boto3", "pycurl"),
     "import pyarrow": ("pyarrow", "pyarrow.parquet"),
     "import snowflake.connector (and pandas)": ("snowflake.connector",),
 }

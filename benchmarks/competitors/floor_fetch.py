@@ -1,7 +1,7 @@
 """(e) The floor, one half: all objects fetched, and nothing done with them. The fastest of several ways counts.
 
-`option` names the way and the requests in flight, `loop 256`. The way `raw` is no S3 client at all: it asks over plain
-connections, unsigned, in an event loop written in C, and so shows what the server could do.
+`option` names the way and the requests in flight, `libcurl 96`. The way `raw` is no S3 client at all: it asks over
+plain connections, unsigned, in an event loop written in C, and so shows what the server could do.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from urllib.parse import quote, urlsplit
 
 import uvloop
 
-from benchmarks.competitors.fetching import by_event_loop, by_threads, new_store
+from benchmarks.competitors.fetching import by_threads, new_store
 from benchmarks.workload import BUCKET
+from billing_assets.stores.aws import AwsClients
+from billing_assets.stores.signed_gets import SignedGets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +39,11 @@ def prepare(task: Task) -> State:
         if way == "raw":
             uvloop.run(_raw(task.endpoint, keys, int(in_flight), sizes))
         else:
-            fetching = {"loop": by_event_loop, "threads": by_threads}[way]
-            fetching(new_store(task.endpoint), keys, int(in_flight), use)
+            by_threads(new_store(task.endpoint), keys, int(in_flight), use)
 
+    if way == "libcurl":
+        gets = SignedGets(AwsClients(), BUCKET, seconds=30)
+        return lambda: _by_libcurl(gets, keys, int(in_flight), sizes), sizes
     return fetch, sizes
 
 
@@ -53,6 +57,15 @@ def run(_: Task, state: State) -> list[int]:
 def answers(_: Task, __: State, sizes: list[int]) -> tuple[str, int, str]:
     """How many, and how large."""
     return "", len(sizes), f"{sum(sizes):,} bytes"
+
+
+def _by_libcurl(gets: SignedGets, keys: list[str], in_flight: int, sizes: list[int]) -> None:
+    """One thread, as ours does it."""
+    waiting = deque(keys)
+    while waiting or gets.in_flight:
+        while waiting and gets.in_flight < in_flight:
+            gets.ask(waiting.popleft())
+        sizes.extend(len(got.body or b"") for got in gets.answers(1.0))
 
 
 class _Asking(asyncio.Protocol):
