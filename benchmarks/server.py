@@ -30,6 +30,7 @@ _HEAD = (
     'ETag: "0123456789abcdef0123456789abcdef"\r\nLast-Modified: Sun, 01 Feb 2026 00:00:00 GMT\r\n\r\n'
 )
 _MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+_BACKLOG = 4096
 _END = b"\r\n\r\n"
 
 
@@ -122,7 +123,10 @@ async def serve(served: Served, latencies: list[float]) -> None:
     loop = asyncio.get_running_loop()
     ports = []
     for latency in latencies:
-        server = await loop.create_server(lambda latency=latency: Connection(served, latency), "127.0.0.1", 0)
+        # Hundreds connect at once; whoever doesn't fit into the queue would wait a second to try again.
+        server = await loop.create_server(
+            lambda latency=latency: Connection(served, latency), "127.0.0.1", 0, backlog=_BACKLOG
+        )
         ports.append(server.sockets[0].getsockname()[1])
     print(json.dumps(ports), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)

@@ -165,7 +165,7 @@ class Settings:
     )
     s3_requests: int = _variable(
         "BILLING_S3_REQUESTS",
-        "96",
+        "192",
         "S3 requests in flight at most; fewer while S3 says to slow down",
         read.whole_from(1),
     )

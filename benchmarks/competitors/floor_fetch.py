@@ -16,6 +16,7 @@ import uvloop
 from benchmarks.competitors.fetching import by_threads, new_store
 from benchmarks.workload import BUCKET
 from billing_assets.stores.aws import AwsClients
+from billing_assets.stores.bucket_access import BucketAccess, Credentials
 from billing_assets.stores.signed_gets import SignedGets
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ def prepare(task: Task) -> State:
             by_threads(new_store(task.endpoint), keys, int(in_flight), use)
 
     if way == "libcurl":
-        gets = SignedGets(AwsClients(), BUCKET, seconds=30)
-        return lambda: _by_libcurl(gets, keys, int(in_flight), sizes), sizes
+        clients = AwsClients()
+        gets = SignedGets(BucketAccess.of(clients, BUCKET, seconds=30))
+        credentials = Credentials.current(clients.session)
+        return lambda: _by_libcurl(gets, credentials, keys, int(in_flight), sizes), sizes
     return fetch, sizes
 
 
@@ -59,12 +62,12 @@ def answers(_: Task, __: State, sizes: list[int]) -> tuple[str, int, str]:
     return "", len(sizes), f"{sum(sizes):,} bytes"
 
 
-def _by_libcurl(gets: SignedGets, keys: list[str], in_flight: int, sizes: list[int]) -> None:
-    """One thread, as ours does it."""
+def _by_libcurl(gets: SignedGets, credentials: Credentials, keys: list[str], in_flight: int, sizes: list[int]) -> None:
+    """One thread."""
     waiting = deque(keys)
     while waiting or gets.in_flight:
         while waiting and gets.in_flight < in_flight:
-            gets.ask(waiting.popleft())
+            gets.ask(waiting.popleft(), credentials)
         sizes.extend(len(got.body or b"") for got in gets.answers(1.0))
 
 

@@ -8,12 +8,13 @@ in `resolved`.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from billing_assets.domain.assignments import Assignment  # a Struct's annotations can be asked for
 from billing_assets.domain.missing_line import FormerLine, HintedLine
 from billing_assets.domain.stage4 import (
     NamedLine,
@@ -26,8 +27,6 @@ from billing_assets.domain.stage4 import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-
-    from billing_assets.domain.assignments import Assignment
 
 OBJECT_MISSING = "object_missing"
 OBJECT_UNREADABLE = "object_unreadable"
@@ -83,26 +82,22 @@ class ReadingFigures:
     families_listed: int = 0
 
 
-@dataclass(slots=True)
-class FamilySearch:
+class FamilySearch(msgspec.Struct):
     """The records of one period that stand in one object family: only they can compete for a line."""
 
     family: str
-    records: list[Assignment] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+    own_keys: tuple[str, ...] = ()
+    """The keys that the records name; a key again where its records don't follow each other."""
+    records: list[Assignment] = msgspec.field(default_factory=list)
+    places: list[int] = msgspec.field(default_factory=list)
     """Where each of them stands among the period's."""
-    located: list[Located] = field(default_factory=list)
+    located: list[Located] = msgspec.field(default_factory=list)
     """One for each record, once the search has ended."""
-    named: dict[str, dict[str, tuple[NamedLine, ...]]] = field(default_factory=dict)
+    named: dict[str, dict[str, tuple[NamedLine, ...]]] = msgspec.field(default_factory=dict)
     """By key and hash: the lines that it names there, also if there are none."""
-    nearest: dict[tuple[str, int | None], HintedLine | None] = field(default_factory=dict)
-    former: dict[str, FormerLine] = field(default_factory=dict)
+    nearest: dict[tuple[str, int | None], HintedLine | None] = msgspec.field(default_factory=dict)
+    former: dict[str, FormerLine] = msgspec.field(default_factory=dict)
     """By hash: the newest line of an object that is not the record's own; such a record is not found or relocated."""
-
-    @property
-    def own_keys(self) -> set[str]:
-        """The keys that the records name."""
-        return {record.s3_key for record in self.records}
 
     @property
     def not_found(self) -> list[int]:
@@ -112,7 +107,7 @@ class FamilySearch:
 
     def read(self, key: str, lines: StageFourObject) -> bool:
         """Look for every record's line in one object of the family; whether that ends the search."""
-        if self.own_keys == {key} and self._picked_apart(key, lines):
+        if self.own_keys.count(key) == len(self.own_keys) and self._picked_apart(key, lines):
             return True
         self.named[key] = lines.named_by({record.line_hash for record in self.records})
         for record in self.records:
@@ -159,10 +154,17 @@ class Resolution:
             # The records of one key mostly follow each other.
             if assignment.s3_key != key:
                 key = assignment.s3_key
-                family = ObjectFamily.of(key)
-                search = self._searches.setdefault(family.identity, FamilySearch(family.name))
+                search = self._search_of(ObjectFamily.of(key))
+                search.own_keys += (key,)
             search.records.append(assignment)
             search.places.append(place)
+
+    def _search_of(self, family: ObjectFamily) -> FamilySearch:
+        identity = family.identity
+        search = self._searches.get(identity)
+        if search is None:
+            search = self._searches[identity] = FamilySearch(family.name)
+        return search
 
     def run(self, source: ObjectSource) -> Iterator[FamilySearch]:
         """Read objects until every record is located; each object is fetched once.

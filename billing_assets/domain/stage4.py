@@ -12,7 +12,6 @@ import json
 import re
 import zlib
 from collections import Counter
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +39,7 @@ class UnreadableObjectError(ValueError):
     """An object that can't be split into lines; `str(error)` says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectFamily:
+class ObjectFamily(msgspec.Struct, frozen=True, gc=False):
     """All timestamps of one folder and base name; `timestamp` is None for a key that is a family of its own."""
 
     name: str
@@ -126,7 +124,7 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_told", "_unusual", "_usual")
+    __slots__ = ("_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_tellings", "_unusual", "_usual")
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
@@ -135,7 +133,7 @@ class StageFourObject:
         self._hashed: dict[int, fast_hash.Hashes | None] = {}
         self._joined: dict[str, tuple[int, str, HashVersion]] | None = None
         # The first lines, so many as have been looked at, by fields that tell most of them apart.
-        self._told = 0
+        self._tellings: list[tuple[Any, Any] | None] = []
         self._by_telling: dict[tuple[Any, Any], list[int]] = {}
         self._unusual: list[int] = []
 
@@ -226,17 +224,17 @@ class StageFourObject:
 
     def _perhaps_equal(self, position: int) -> list[int]:
         """The lines in front that may have a hash of this one."""
-        if position == 0:
-            return []
-        for other in range(self._told, position):
+        for other in range(len(self._tellings), position + 1):
             tells = self._tells(other)
+            self._tellings.append(tells)
             if tells is None:
                 self._unusual.append(other)
             else:
                 self._by_telling.setdefault(tells, []).append(other)
-        self._told = max(self._told, position)
-        tells = self._tells(position)
-        candidates = range(position) if tells is None else (*self._by_telling.get(tells, ()), *self._unusual)
+        tells = self._tellings[position]
+        if tells is not None and not self._unusual and self._by_telling[tells][0] == position:
+            return []
+        candidates = range(position) if tells is None else (*self._by_telling[tells], *self._unusual)
         return [other for other in candidates if other < position]
 
     def _tells(self, position: int) -> tuple[Any, Any] | None:

@@ -99,7 +99,10 @@ def item_of(line: UsualLine) -> LineItem:
     fields: list[Any] = [*_firsts(texts)]
     for place, others in _others:
         if not fields[place]:
-            fields[place] = next((texts[other] for other in others if texts[other]), "")
+            for other in others:
+                if texts[other]:
+                    fields[place] = texts[other]
+                    break
     fields += _flags(_flag_values(values))
     charge = _money(fields[_current if fields[_overridden] else _charge])
     return _line_item(*_as_declared(fields), charge)

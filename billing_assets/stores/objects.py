@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from billing_assets.domain.resolution import OBJECT_MISSING, OBJECT_UNREADABLE, ObjectFault
 from billing_assets.stores.aws_errors import THROTTLING, as_billing_error, error_code, http_status, unavailable
+from billing_assets.stores.bucket_access import BucketAccess, Credentials
 from billing_assets.stores.retrying import Backoff, Pace, retried
 from billing_assets.stores.signed_gets import SignedGets, may_be_asked
 from billing_assets.stores.sure_gets import StoppedError, SureGets
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _LISTING_THREADS = 16
 _REQUEST_SECONDS = 30.0
 """For how long one request may take: an object is a few kilobytes."""
+
+_READY_ENOUGH = 8
+"""While so many bodies wait to be taken, nobody looks whether more have come."""
 
 _LONGEST_WAIT_SECONDS = 1.0
 _GLANCE_SECONDS = 0.01
@@ -89,8 +93,7 @@ class StageFourObjects:
     def fetch(self, keys: Collection[str]) -> Iterator[tuple[str, bytes | ObjectFault]]:
         """Each key's body, in the order of arrival; memory is bounded by the requests in flight.
 
-        Requests proceed while the next body is asked for, in this thread: only so no thread waits for another to let
-        go of the interpreter.
+        They are asked for in this thread, whenever the next one is taken: others are in flight while one is hashed.
 
         Raises:
             AccessDeniedError: S3 denies an object; it names the key.
@@ -101,27 +104,35 @@ class StageFourObjects:
         waiting = deque(keys)
         ready: deque[tuple[str, bytes | ObjectFault]] = deque()
         done = 0
-        seconds = min(_REQUEST_SECONDS, self._retry_seconds)
-        with (
-            closing(SignedGets(self._clients, self._bucket, seconds=seconds)) as gets,
-            closing(SureGets(self._get_after)) as sure,
-        ):
+        with closing(self._new_gets()) as gets, closing(SureGets(self._get_after)) as sure:
             while waiting or ready or gets.in_flight or sure.in_flight:
-                while waiting and gets.in_flight + sure.in_flight + len(ready) < self._pace.limit:
-                    self._ask(waiting.popleft(), gets, sure)
-                ready.extend(self._come(gets, sure, wait=not ready))
+                if len(ready) <= _READY_ENOUGH:
+                    free = self._pace.limit - gets.in_flight - sure.in_flight - len(ready)
+                    self._ask([waiting.popleft() for _ in range(min(free, len(waiting)))], gets, sure)
+                    ready.extend(self._come(gets, sure, wait=not ready))
                 if ready:
                     done += 1
                     if self._on_progress is not None:
                         self._on_progress(done, len(keys))
                     yield ready.popleft()
 
-    def _ask(self, key: str, gets: SignedGets, sure: SureGets) -> None:
-        if may_be_asked(key):
-            self.figures.count(requests=1)
-            gets.ask(key)
-        else:
-            sure.ask(key)
+    def _new_gets(self) -> SignedGets:
+        seconds = min(_REQUEST_SECONDS, self._retry_seconds)
+        access = BucketAccess.of(self._clients, self._bucket, seconds=seconds)
+        return SignedGets(access)
+
+    def _ask(self, keys: list[str], gets: SignedGets, sure: SureGets) -> None:
+        if not keys:
+            return
+        credentials = Credentials.current(self._clients.session)
+        asked = 0
+        for key in keys:
+            if may_be_asked(key):
+                gets.ask(key, credentials)
+                asked += 1
+            else:
+                sure.ask(key)
+        self.figures.count(requests=asked)
 
     def _come(self, gets: SignedGets, sure: SureGets, *, wait: bool) -> Iterator[tuple[str, bytes | ObjectFault]]:
         """What has come, of either kind; waits for something if asked to."""

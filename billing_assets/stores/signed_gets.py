@@ -1,7 +1,7 @@
 """GETs of one bucket's objects, signed and many at a time, in the thread that asks: libcurl does the work.
 
-An answer that is no whole object is handed on as it is; what to make of it is decided in `objects`. Measured and chosen
-in docs/decisions/0011-speed.md.
+An answer that is no whole object is handed on as it is; what to make of it is decided in `objects`. Where the bucket is
+stands in `bucket_access`. Measured and chosen in docs/decisions/0011-speed.md.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ import re
 import selectors
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from billing_assets.stores.aws_errors import as_billing_error
-
 if TYPE_CHECKING:
     import pycurl
-    from botocore.credentials import ReadOnlyCredentials
-    from types_boto3_s3 import S3Client
 
-    from billing_assets.stores.aws import AwsClients
+    from billing_assets.stores.bucket_access import BucketAccess, Credentials
 
 _CONNECT_MS = 5000
-
-_NO_OBJECT = "billing-assets-asks-where-objects-are"
 
 _PLAIN_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\x7f]+", re.DOTALL)
 
@@ -32,6 +27,12 @@ _PLAIN_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\
 def may_be_asked(key: str) -> bool:
     """Whether a key's address is beyond doubt: no slash at either end, no `//`, dot segment or control character."""
     return _PLAIN_KEY.fullmatch(key) is not None
+
+
+@lru_cache(1024)
+def _quoted_folder(folder: str) -> str:
+    """Most objects share theirs with many others."""
+    return quote(folder, safe="/~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +63,19 @@ class SignedGets:
     """Objects asked for and answered in any order; not to be shared between threads.
 
     Args:
-        clients: The one session: its credentials (renewed as it renews them), region, endpoint and certificates.
-        bucket: Its name.
-        seconds: For how long one request may take.
+        access: Where the bucket is.
     """
 
-    def __init__(self, clients: AwsClients, bucket: str, *, seconds: float) -> None:
+    def __init__(self, access: BucketAccess) -> None:
         import pycurl  # noqa: PLC0415  # vendor, imported when used
 
         self._curl = pycurl
-        s3 = clients.s3_single_try
-        self._address = address_of(s3, bucket)
-        self._region = s3.meta.region_name
-        self._seconds = seconds
-        self._session = clients.session
-        self._certificates = _certificates(clients)
+        self._access = access
         self._asked: dict[pycurl.Curl, _Asked] = {}
         self._idle: list[pycurl.Curl] = []
-        self._credentials: dict[pycurl.Curl, ReadOnlyCredentials] = {}
+        self._credentials: dict[pycurl.Curl, Credentials] = {}
         self._selector = selectors.DefaultSelector()
+        self._waited_for: set[int] = set()
         self._due: float | None = None
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
@@ -91,12 +86,13 @@ class SignedGets:
         """Requests that are not answered yet."""
         return len(self._asked)
 
-    def ask(self, key: str) -> None:
+    def ask(self, key: str, credentials: Credentials) -> None:
         """Begin to ask for an object; the answer comes by `answers`."""
         handle = self._idle.pop() if self._idle else self._new_handle()
-        self._sign_with_current_credentials(handle)
+        self._sign_with(credentials, handle)
         asked = _Asked(key, time.monotonic(), [])
-        handle.setopt(self._curl.URL, self._address + quote(key, safe="/~"))
+        folder, slash, name = key.rpartition("/")
+        handle.setopt(self._curl.URL, self._access.address + _quoted_folder(folder) + slash + quote(name, safe="~"))
         handle.setopt(self._curl.WRITEFUNCTION, asked.chunks.append)
         self._asked[handle] = asked
         self._multi.add_handle(handle)
@@ -112,7 +108,7 @@ class SignedGets:
         if self._due is not None and self._due <= time.monotonic():
             self._due = None
             self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
-        return list(self._finished())
+        return self._finished()
 
     def close(self) -> None:
         """Break off what is in flight, and close all connections."""
@@ -147,77 +143,41 @@ class SignedGets:
     def _new_handle(self) -> pycurl.Curl:
         curl = self._curl
         handle: pycurl.Curl = curl.Curl()
-        handle.setopt(curl.AWS_SIGV4, f"aws:amz:{self._region}:s3")
+        handle.setopt(curl.AWS_SIGV4, f"aws:amz:{self._access.region}:s3")
         handle.setopt(curl.HTTP_VERSION, curl.CURL_HTTP_VERSION_1_1)
         handle.setopt(curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS)
         handle.setopt(curl.NOSIGNAL, 1)
         handle.setopt(curl.CONNECTTIMEOUT_MS, _CONNECT_MS)
-        handle.setopt(curl.TIMEOUT_MS, max(1, int(self._seconds * 1000)))
-        handle.setopt(curl.CAINFO, self._certificates)
+        handle.setopt(curl.TIMEOUT_MS, max(1, int(self._access.seconds * 1000)))
+        handle.setopt(curl.CAINFO, self._access.certificates)
         # One connection for each request in flight is kept, and no more.
         self._multi.setopt(curl.M_MAXCONNECTS, len(self._asked) + 1)
         return handle
 
-    def _sign_with_current_credentials(self, handle: pycurl.Curl) -> None:
-        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415  # vendor, imported when used
-
-        credentials = self._session.get_credentials()
-        with as_billing_error("the AWS credentials"):
-            if credentials is None:
-                raise NoCredentialsError
-            current = credentials.get_frozen_credentials()
-        if self._credentials.get(handle) == current:
+    def _sign_with(self, credentials: Credentials, handle: pycurl.Curl) -> None:
+        if self._credentials.get(handle) == credentials:
             return
-        handle.setopt(self._curl.USERNAME, current.access_key)
-        handle.setopt(self._curl.PASSWORD, current.secret_key)
-        handle.setopt(self._curl.HTTPHEADER, [f"x-amz-security-token: {current.token}"] if current.token else [])
-        self._credentials[handle] = current
+        token = [f"x-amz-security-token: {credentials.token}"] if credentials.token else []
+        handle.setopt(self._curl.USERNAME, credentials.access_key)
+        handle.setopt(self._curl.PASSWORD, credentials.secret_key)
+        handle.setopt(self._curl.HTTPHEADER, token)
+        self._credentials[handle] = credentials
 
     def _on_socket(self, what: int, descriptor: int, *_: Any) -> None:
         """Libcurl says which sockets it waits for, and for what."""
-        is_known = descriptor in self._selector.get_map()
         if what == self._curl.POLL_REMOVE:
-            if is_known:
+            if descriptor in self._waited_for:
+                self._waited_for.remove(descriptor)
                 self._selector.unregister(descriptor)
             return
         events = selectors.EVENT_READ if what & self._curl.POLL_IN else 0
         events |= selectors.EVENT_WRITE if what & self._curl.POLL_OUT else 0
-        if is_known:
+        if descriptor in self._waited_for:
             self._selector.modify(descriptor, events)
         else:
+            self._waited_for.add(descriptor)
             self._selector.register(descriptor, events)
 
     def _on_timer(self, after_ms: int) -> None:
         """Libcurl says when it wants to be called though no socket is ready."""
         self._due = None if after_ms < 0 else time.monotonic() + after_ms / 1000
-
-
-def address_of(s3: S3Client, bucket: str) -> str:
-    """Where boto3 asks for the bucket's objects, whatever endpoint, region and style of address decide; ends with `/`.
-
-    It is taken from a request that boto3 has made up and not yet signed. (A pre-signed URL has another host.)
-    """
-    s3.meta.events.register_first("before-call.s3.GetObject", _stop_before_asking, unique_id="billing-assets-address")
-    try:
-        s3.get_object(Bucket=bucket, Key=_NO_OBJECT)
-    except _AddressFoundError as found:
-        return str(found).removesuffix(_NO_OBJECT)
-    raise AssertionError("boto3 has asked for an object that nobody wants")
-
-
-def _stop_before_asking(params: dict[str, Any], **_: Any) -> None:
-    """Break off that one request; all others of the client are none of our business."""
-    if params["url"].endswith(f"/{_NO_OBJECT}"):
-        raise _AddressFoundError(params["url"])
-
-
-class _AddressFoundError(Exception):
-    """The text is the address of an object that nobody wants."""
-
-
-def _certificates(clients: AwsClients) -> str:
-    """The file of authorities that boto3 trusts."""
-    from botocore.httpsession import get_cert_path  # noqa: PLC0415  # vendor, imported when used
-
-    own = clients.session._session.get_config_variable("ca_bundle")  # noqa: SLF001  # boto3 shows it nowhere else
-    return str(get_cert_path(own or True))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import http.server
 import re
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import botocore.credentials
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
-from billing_assets.stores.signed_gets import SignedGets, address_of, may_be_asked
+from billing_assets.stores.bucket_access import BucketAccess, Credentials, address_of
+from billing_assets.stores.signed_gets import SignedGets, may_be_asked
 from billing_assets_tests.stores.aws_data import clients_in
 from billing_assets_tests.stores.test_objects import ODD_KEYS
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from billing_assets.stores.aws import AwsClients
+    from billing_assets.stores.signed_gets import GotObject
 
 AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=(\S+), ?SignedHeaders=(\S+), ?Signature=(\S+)")
 
@@ -63,14 +66,13 @@ def _clients(stack_environment: dict[str, str], **variables: str | None) -> AwsC
     return clients_in(stack_environment, AWS_REGION="eu-west-1", **variables)
 
 
-def _got(clients: AwsClients, keys: list[str]) -> list[str]:
-    gets = SignedGets(clients, "bucket", seconds=5)
-    for key in keys:
-        gets.ask(key)
-    got: list[str] = []
-    while gets.in_flight:
-        got += [answer.key for answer in gets.answers(1.0) if answer.body == b""]
-    gets.close()
+def _got(clients: AwsClients, keys: list[str]) -> dict[str, GotObject]:
+    with closing(SignedGets(BucketAccess.of(clients, "bucket", seconds=5))) as gets:
+        for key in keys:
+            gets.ask(key, Credentials.current(clients.session))
+        got: dict[str, GotObject] = {}
+        while gets.in_flight:
+            got |= {answer.key: answer for answer in gets.answers(1.0)}
     return got
 
 
@@ -81,10 +83,10 @@ def test_s3_would_refuse_a_signature(stack_environment: dict[str, str], listener
     clients = _clients(stack_environment, AWS_ENDPOINT_URL_S3=url, AWS_SESSION_TOKEN=token)
     keys = [key for key in ODD_KEYS if may_be_asked(key)]
     assert len(keys) > len(ODD_KEYS) / 2
-    assert sorted(_got(clients, keys)) == sorted(keys)
+    assert {key: got.body for key, got in _got(clients, keys).items()} == dict.fromkeys(keys, b"")
     assert {path for path, _ in listener.asked} == {f"/bucket/{quote(key, safe='/~')}" for key in keys}
     known_as = (stack_environment["AWS_ACCESS_KEY_ID"], stack_environment["AWS_SECRET_ACCESS_KEY"])
-    auth = S3SigV4Auth(Credentials(*known_as, token), "s3", "eu-west-1")
+    auth = S3SigV4Auth(botocore.credentials.Credentials(*known_as, token), "s3", "eu-west-1")
     for path, headers in listener.asked:
         authorization = AUTHORIZATION.fullmatch(headers["authorization"])
         assert authorization is not None
@@ -139,3 +141,9 @@ def test_libcurl_asks_elsewhere_than_boto3(
     clients = _clients(stack_environment, **unset, AWS_PROFILE="p", AWS_CONFIG_FILE=str(config))
     assert address_of(clients.s3_single_try, "bucket") + "k" == _asked_by_boto3(clients)
     assert address_of(clients.s3_single_try, "bucket") == expected
+
+
+def test_a_secret_is_told_by_what_holds_it(stack_environment: dict[str, str]) -> None:
+    """Not by a log line or traceback that shows the object either."""
+    told = repr(Credentials.current(_clients(stack_environment, AWS_SECRET_ACCESS_KEY="sentinel-secret").session))
+    assert told == "Credentials(...)"

@@ -76,6 +76,33 @@ def test_one_field_is_no_line_for_the_shortcut() -> None:
     assert fast_hash.matched(text, v2(line)) == (v2(line), "v2")
 
 
+_names = st.sampled_from(
+    ["a", "b", "", "Status", 'quo"te', "back\\slash", "new\nline", "é", "\ud800", "__s3_key__", "x" * 300]
+)
+
+
+@given(st.lists(_names, min_size=1, max_size=5, unique=True), st.lists(_names, max_size=5, unique=True), st.data())
+def test_the_fields_of_earlier_lines_decide_how_a_line_is_hashed(
+    names: list[str], others: list[str], data: st.DataObject
+) -> None:
+    """After some lines of the same fields the next are hashed another way, also where one of others comes between."""
+    for _ in range(24):
+        line = {name: data.draw(_values) for name in (others if data.draw(st.integers(0, 5)) == 0 else names)}
+        text = json.dumps(line).encode()
+        joined = fast_hash.joined(text)
+        assert joined in {None, (v1(line), v2(line))}
+        assert fast_hash.matched(text, v1(line)) in {None, (v2(line), "v1")}
+
+
+def test_a_field_that_stands_twice_keeps_its_first_value() -> None:
+    """The last one counts, as in `json`, however many lines of the same fields have come before."""
+    for _ in range(40):
+        assert fast_hash.joined(b'{"a": 1, "b": 2}') == (v1({"a": 1, "b": 2}), v2({"a": 1, "b": 2}))
+        assert fast_hash.joined(b'{"a": 1, "b": 2, "a": 3}') == (v1({"a": 3, "b": 2}), v2({"a": 3, "b": 2}))
+    for broken in (b'{"a": 1, "b": 2', b'{"a": 1, "b": 2} x', b'{"a": 1, "b": 2, "c"}', b'{"a": 1}', b"[1, 2]", b""):
+        assert fast_hash.joined(broken) is None
+
+
 def test_a_line_that_the_shortcut_cannot_hash_is_overlooked_for_a_later_one() -> None:
     """A line of one lasting field comes first, so the record is not billed with its posted twin."""
     line = {"EnrichedPropertyID": "P1", "Charge Code": "WATER"}
