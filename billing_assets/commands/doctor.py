@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 BUCKET = "s3.bucket"
 ASSIGNMENTS = "dynamodb.assignments"
 _HOME, _INSTANCE = "dagster.home", "dagster.instance"
-_OTHERS_OF_THE_APP = {"drafts": "jrk-bill-drafts", "billback_master": "jrk-bill-billback-master"}
-"""Tables of the app that we never touch; the source document lists them."""
 
 _SNOWFLAKE_REMEDY = (
     "set the SNOWFLAKE_ variables (docs/operations.md) where master bills are to be exported; until then leave "
@@ -164,7 +162,9 @@ def _table_looks(settings: Settings, clients: AwsClients) -> list[Look]:
         ),
         table("dynamodb.config", settings.config_table, "BILLING_CONFIG_TABLE", is_needed=False),
         Look(cache, "cache of the accounts to track", lambda: tables().cache(cache), IDENTITY),
-        *(table(f"dynamodb.{name}", other, "", is_needed=False) for name, other in _OTHERS_OF_THE_APP.items()),
+        # The app's two that are only observed.
+        table("dynamodb.drafts", settings.drafts_table, "BILLING_DRAFTS_TABLE", is_needed=False),
+        table("dynamodb.billback_master", settings.billback_table, "BILLING_BILLBACK_TABLE", is_needed=False),
     ]
 
 

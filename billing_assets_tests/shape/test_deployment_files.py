@@ -15,6 +15,7 @@ from dagster._core.workspace.config_schema import WORKSPACE_CONFIG_SCHEMA
 
 from billing_assets.definitions import build_definitions
 from billing_assets.settings import Settings
+from billing_assets.stores.examination.writing import PROBE_FOLDER
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -81,14 +82,36 @@ def _steps(repository: dg.RepositoryDefinition) -> list[Any]:
     return [node for job in repository.get_all_jobs() for node in job.graph.nodes]
 
 
-def test_the_policy_lacks_a_right_that_the_stores_use() -> None:
-    """The IAM policy of the documentation allows every call that the stores make, and no other."""
+def _allowed() -> dict[str, set[str]]:
+    """The resources of the documentation's IAM policy, by the right on them."""
     text = (PROJECT / "docs" / "operations.md").read_text()
     (block,) = re.findall(r"## IAM policy.*?```json\n(.*?)```", text, re.DOTALL)
-    allowed: set[str] = set()
+    allowed: dict[str, set[str]] = {}
     for statement in json.loads(block)["Statement"]:
-        actions = statement["Action"]
-        allowed |= {actions} if isinstance(actions, str) else set(actions)
+        actions, resources = (_listed(statement[name]) for name in ("Action", "Resource"))
+        for action in actions:
+            allowed.setdefault(action, set()).update(resources)
+    return allowed
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_policy_lacks_a_right_that_the_stores_use() -> None:
+    """The IAM policy of the documentation allows every call that the stores make, and no other."""
+    allowed = _allowed()
     code = "\n".join(path.read_text() for path in (PROJECT / "billing_assets" / "stores").rglob("*.py"))
     called = {right for call, right in CALLS.items() if re.search(rf"\b{call}\b", code)}
-    assert allowed == called
+    assert set(allowed) == called
+
+
+def test_the_policy_lets_an_object_be_deleted_that_is_not_ours_or_forbids_the_doctors() -> None:
+    """Deleted are the records of closed periods that are moved aside, and what the doctor wrote a moment before."""
+    settings = Settings.from_environment({})
+    ours = f"arn:aws:s3:::{settings.bucket}/{settings.master_bills_prefix}"
+    assert _allowed()["s3:DeleteObject"] == {
+        f"{ours}closed/*",
+        f"{ours}{PROBE_FOLDER}/*",
+        f"arn:aws:s3:::our-billing-storage/{PROBE_FOLDER}/*",
+    }
