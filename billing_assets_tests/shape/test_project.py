@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from billing_assets.cli import app
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.domain.periods import Month
 from billing_assets.settings import Settings, markdown_table
@@ -58,3 +60,25 @@ def test_no_path_of_a_machine_is_committed() -> None:
     texts = [path for path in files if path.suffix in {".py", ".md", ".yaml", ".toml"}]
     assert texts
     assert not [path for path in texts if homes.search(path.read_text())]
+
+
+@pytest.mark.parametrize("command", ["demo", "dev", "bills", "doctor", "explain"])
+def test_a_command_has_no_example(command: str) -> None:
+    """Each command's help has an example, and the list of commands the exit codes, nothing of it cut off."""
+    runner = CliRunner()
+    assert f"billing-assets {command} " in runner.invoke(app, [command, "--help"]).output
+    listed = runner.invoke(app, ["--help"], terminal_width=80).output
+    commands = listed.partition("Commands:")[2]
+    assert command in commands
+    assert "..." not in commands
+    assert re.findall(r"^ +(\d+)  ", listed, re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+def test_the_runbook_sends_nobody_to_a_section_that_is_not_there() -> None:
+    """What its first table names begins a heading of its own."""
+    text = (PROJECT / "docs" / "runbook.md").read_text()
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    table = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    named = [name for line in table for name in re.findall(r"\*([^*]+)\*", line)]
+    assert len(named) >= 10
+    assert not [name for name in named if not any(heading.startswith(name) for heading in headings)]
