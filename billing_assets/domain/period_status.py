@@ -93,7 +93,7 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run that concerned a period."""
+    """The last run that was to bill or export a period."""
 
     status: str
     at_utc: dt.datetime
