@@ -119,6 +119,7 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
         _picture(page, "checks")
         show_completion_check(page, url)
         show_completion_grid(page, url)
+        show_period_status(page, url)
         browser.close()
 
 
@@ -140,6 +141,18 @@ def show_completion_grid(page: Page, url: str) -> None:
     heat_map.wait_for(timeout=30_000)
     assert heat_map.evaluate("image => image.complete && image.naturalWidth > 500")
     _picture(page, "completion-grid")
+
+
+def show_period_status(page: Page, url: str) -> None:
+    """The page to look at is made anew by its button, and has its picture."""
+    page.goto(f"{url}/assets/period_status?view=overview")
+    page.get_by_role("button", name="Materialize").first.click(timeout=60_000)
+    row = page.get_by_role("row").filter(has=page.get_by_text("picture", exact=True))
+    row.get_by_text("Show Markdown").click(timeout=120_000)
+    drawn = page.get_by_role("img", name="periods by what was done")
+    drawn.wait_for(timeout=30_000)
+    assert drawn.evaluate("image => image.complete && image.naturalWidth > 500")
+    _picture(page, "period-status")
 
 
 def _picture(page: Page, name: str) -> None:
