@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,29 @@ def test_all_settings_that_cannot_be_read_are_named_at_once() -> None:
         "          BILLING_S3_REQUESTS: '0' is no whole number of 1 or more\n"
         "  remedy: correct or unset the variables named above; docs/operations.md lists them all"
     )
+
+
+def test_a_default_is_another_than_the_contracts() -> None:
+    """SPEC.md section 9; intermediate data stand in a folder that git ignores."""
+    settings = Settings.from_environment({})
+    contract = {
+        "bucket": "jrk-analytics-billing",
+        "assignments_table": "jrk-bill-ubi-assignments",
+        "assignments_index": "ubi-period-index",
+        "archived_table": "jrk-bill-ubi-archived",
+        "config_table": "jrk-bill-config",
+        "stage4_prefix": "Bill_Parser_4_Enriched_Outputs/",
+        "accounts_key": "Bill_Parser_Config/accounts_to_track.json",
+        "master_bills_key": "config/master-bills-latest.json",
+        "master_bills_prefix": "config/master-bills/",
+        "first_period": Month(2024, 1),
+        "max_unbilled": Decimal("0.05"),
+        "max_shrink": Decimal("0.10"),
+        "scan_limit_mb": 64,
+    }
+    assert {name: getattr(settings, name) for name in contract} == contract
+    ignored = (PROJECT / ".gitignore").read_text().splitlines()
+    assert f"{settings.storage_uri.partition('/')[0]}/" in ignored
 
 
 def test_blank_variables_count_as_not_set() -> None:
