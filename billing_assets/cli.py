@@ -207,9 +207,12 @@ def explain(
     from billing_assets.commands import bills as reading  # noqa: PLC0415  # imports the stores
     from billing_assets.commands import explain as explaining  # noqa: PLC0415  # the same
     from billing_assets.commands import explain_printed as printed  # noqa: PLC0415  # imports rich
+    from billing_assets.commands.spinner import spinner  # noqa: PLC0415  # the same
 
     with reading.stores_of(stack):
-        printed.show_story(explaining.explain(wanted), as_json=as_json)
+        with spinner("loading") as say:
+            story = explaining.explain(wanted, say)
+        printed.show_story(story, as_json=as_json)
 
 
 def main() -> None:

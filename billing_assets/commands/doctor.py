@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from billing_assets.commands import doctor_printed as printed
 from billing_assets.commands.doctor_dagster import look_at_daemon, look_at_home, look_at_instance
+from billing_assets.commands.spinner import spinner
 from billing_assets.domain.errors import BillingError
 from billing_assets.domain.findings import Finding, Outcome, something_is_missing
 from billing_assets.settings import Settings, aws_variables
@@ -52,7 +53,7 @@ def run_doctor(*, as_json: bool, read_only: bool, is_stack: bool) -> int:
         ConfigurationError: The settings themselves can't be read.
     """
     settings = Settings.from_environment()
-    with printed.spinner("loading boto3, Dagster and Snowflake's connector") as say:
+    with spinner("loading boto3, Dagster and Snowflake's connector") as say:
         warm_up(settings)
         began = time.monotonic()
         looks = all_looks(settings, read_only=read_only, is_stack=is_stack)

@@ -265,6 +265,18 @@ def test_a_story_takes_three_seconds(sampled: World, shell: Shell) -> None:
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_who_waits_is_not_told_for_what(sampled: World, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal standard error says what is asked, in a pipe nothing; the story is the same."""
+    _, row, _ = _first(sampled, lambda fate: fate.status == "billable")
+    _, out, err = shell.explain(row.assignment.line_hash, "--json")
+    assert err == ""
+    # As rich is told of a terminal.
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    code, again, err = shell.explain(row.assignment.line_hash, "--json")
+    assert (code, again) == (0, out)
+    assert "loading" in err or "reading what the runs have stored" in err
+
+
 @pytest.fixture(scope="module")
 def decided(
     stack_environment: dict[str, str], instance: dg.DagsterInstance, tmp_path_factory: pytest.TempPathFactory
