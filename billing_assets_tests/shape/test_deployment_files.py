@@ -14,7 +14,7 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.workspace.config_schema import WORKSPACE_CONFIG_SCHEMA
 
 from billing_assets.definitions import build_definitions
-from billing_assets.settings import Settings
+from billing_assets.settings import Settings, secret_values
 from billing_assets.stores.examination.writing import PROBE_FOLDER
 
 if TYPE_CHECKING:
@@ -61,6 +61,14 @@ def test_a_secret_stands_in_a_file_of_the_deployment() -> None:
 
     workspace = yaml.safe_load((PROJECT / "deploy" / "workspace.yaml").read_text())
     assert validate_config(WORKSPACE_CONFIG_SCHEMA, workspace).success
+
+
+def test_a_password_of_the_deployment_may_leave_in_an_alert() -> None:
+    """Every variable of a password or key is one whose value the alerts leave out."""
+    texts = "\n".join(path.read_text() for path in [DEPLOYMENT, PROJECT / "docs" / "operations.md"])
+    named = set(re.findall(r"\b[A-Z_]+_(?:PASSWORD|PASSPHRASE|TOKEN|PRIVATE_KEY)\b", texts))
+    assert {"DAGSTER_POSTGRES_PASSWORD", "SNOWFLAKE_PASSWORD", "BILLING_SLACK_TOKEN"} <= named
+    assert all(secret_values({name: "s3cret"}) == ["s3cret"] for name in named), named
 
 
 def test_a_step_uses_a_store_without_a_pool() -> None:
