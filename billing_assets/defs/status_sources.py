@@ -101,10 +101,12 @@ def _billed(instance: dg.DagsterInstance, published: set[str]) -> dict[str, Bill
         if bills is None:
             continue
         read, now = (bills.tags or {}).get(_INPUT_VERSION), ((rows.tags or {}) if rows else {}).get(_VERSION)
-        verdict = bills.metadata.get("verdict")
+        verdict = str(bills.metadata["verdict"].value) if "verdict" in bills.metadata else ""
+        # A run with `publish: false` has read the rows, and left what is published as it was.
+        differs = any(f"would be {one.value}" in verdict for one in (Verdict.PUBLISH, Verdict.REFUSED))
         found[period] = Billed(
-            pending=verdict is not None and Verdict.PENDING.value in str(verdict.value),
-            stale=bool(read and now and read != _as_input(now)),
+            pending=Verdict.PENDING.value in verdict,
+            stale=differs or bool(read and now and read != _as_input(now)),
         )
     return found
 

@@ -64,7 +64,7 @@ def test_the_page_shows_another_state_than_the_stores(world: PublicationWorld) -
     assert list(cells) == [JANUARY, DECEMBER]
     bills = world.published(DECEMBER).bills
     assert cells[DECEMBER]["generated"] == f"{len(bills)} bills, ${plain(total(b.utility_amount for b in bills))}"
-    assert cells[DECEMBER]["stale"].startswith("resolved anew since")
+    assert cells[DECEMBER]["stale"].startswith("its rows are other ones than the published")
     assert cells[JANUARY]["stale"] == "no"
     assert (cells[DECEMBER]["closed"], cells[DECEMBER]["restate"]) == ("open", "none")
     assert cells[JANUARY]["closed"].endswith("by ann")
@@ -122,3 +122,15 @@ def test_a_failed_run_is_hidden_by_a_later_one_that_bills_nothing(world: Publica
     cells, metadata = _page(world)
     assert [cells[period]["last run"].partition(",")[0] for period in (DECEMBER, JANUARY)] == ["failure", "success"]
     assert metadata["cells_wrong"] == 1
+
+
+def test_bills_that_were_only_computed_look_published(world: PublicationWorld) -> None:
+    """Until they are published; and a period whose computed bills are the published ones is not stale."""
+    assert world.run(period=JANUARY, config={"publish": False}).success
+    world.change_amount(DECEMBER, "2.00")
+    assert world.run(period=DECEMBER, config={"publish": False}).success
+    cells, _ = _page(world)
+    assert cells[DECEMBER]["stale"].startswith("its rows are other ones than the published")
+    assert cells[JANUARY]["stale"] == "no"
+    assert world.run(period=DECEMBER).success
+    assert _page(world)[0][DECEMBER]["stale"] == "no"
