@@ -169,6 +169,15 @@ def test_the_runbook_has_every_section_that_a_page_names(graph: dg.AssetGraph) -
             assert set(named) <= titles, key
 
 
+def test_the_runbook_forgets_a_check(graph: dg.AssetGraph) -> None:
+    """Whoever reads the name of a failed check finds it at the head of a section."""
+    lines = (PROJECT / "docs" / "runbook.md").read_text().splitlines()
+    heads = " ".join(line for line in lines if line.startswith(("## ", "`")))
+    names = {key.name for key in graph.asset_check_keys}
+    assert len(names) >= 20
+    assert not {name for name in names if f"`{name}`" not in heads}
+
+
 def test_a_job_opens_with_an_empty_launchpad() -> None:
     """Every job that takes config brings what a person fills in, a job over periods for each period."""
     repository = build_definitions(Settings.from_environment({})).get_repository_def()
