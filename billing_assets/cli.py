@@ -21,7 +21,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Master bills from UBI assignments, month by month.",
+    help="""Master bills from UBI assignments, month by month.
+
+    \b
+    Exit codes:
+      0    done; doctor: nothing that is needed is missing
+      1    something is wrong, and the text says what to do
+      2    the command was not understood
+      130  stopped by Ctrl-C
+    """,
 )
 
 
@@ -49,7 +57,7 @@ LastPeriod = Annotated[
 State = Annotated[Path, typer.Option(help="Folder of the embedded stack.")]
 
 
-@app.command()
+@app.command(short_help="Run the whole chain on this machine, with invented data.")
 def demo(
     scale: Scale = None,
     last_period: LastPeriod = None,
@@ -64,7 +72,7 @@ def demo(
     run_demo(state, scale=scale, last_period=last_period)
 
 
-@app.command()
+@app.command(short_help="The Dagster UI over it, until Ctrl-C.")
 def dev(
     scale: Scale = None,
     last_period: LastPeriod = None,
@@ -80,7 +88,7 @@ def dev(
     raise typer.Exit(run_dev(state, scale=scale, last_period=last_period, port=port))
 
 
-@app.command()
+@app.command(short_help="A period's bills, or what generating them now would change.")
 def bills(  # noqa: PLR0913  # one option for each way to look at the same bills
     period: Annotated[str, typer.Argument(parser=_period, metavar="YYYY-MM", help="The UBI period.")],
     *,
@@ -119,7 +127,7 @@ def bills(  # noqa: PLR0913  # one option for each way to look at the same bills
         printed.show_bills(found, chosen, lines=lines or bill is not None, as_json=as_json, as_csv=as_csv)
 
 
-@app.command()
+@app.command(short_help="What is missing, and what to do; --probe looks at the data.")
 def doctor(  # noqa: PLR0913  # one option for each way to look
     *,
     probe: Annotated[
@@ -164,7 +172,7 @@ def doctor(  # noqa: PLR0913  # one option for each way to look
         raise typer.Exit(run_doctor(as_json=as_json, read_only=read_only, is_stack=stack is not None))
 
 
-@app.command()
+@app.command(short_help="The whole story of a dollar: a line, a bill or an account.")
 def explain(
     subject: Annotated[
         str,
@@ -199,9 +207,12 @@ def explain(
     from billing_assets.commands import bills as reading  # noqa: PLC0415  # imports the stores
     from billing_assets.commands import explain as explaining  # noqa: PLC0415  # the same
     from billing_assets.commands import explain_printed as printed  # noqa: PLC0415  # imports rich
+    from billing_assets.commands.spinner import spinner  # noqa: PLC0415  # the same
 
     with reading.stores_of(stack):
-        printed.show_story(explaining.explain(wanted), as_json=as_json)
+        with spinner("loading") as say:
+            story = explaining.explain(wanted, say)
+        printed.show_story(story, as_json=as_json)
 
 
 def main() -> None:

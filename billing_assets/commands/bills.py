@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from billing_assets.commands.spinner import spinner
 from billing_assets.domain.control_totals import UnbilledShare
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.domain.master_bills import master_bills_of
@@ -82,7 +83,9 @@ def stores_of(stack: Path | None) -> Iterator[None]:
         enter(demo_environment(running))
         yield
         return
-    with EmbeddedStack.start(stack) as started:
+    with contextlib.ExitStack() as until_the_end:
+        with spinner("starting the embedded stack"):
+            started = until_the_end.enter_context(EmbeddedStack.start(stack))
         enter(demo_environment(started.environment()))
         yield
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from billing_assets.commands import doctor_printed as printed
 from billing_assets.commands.doctor_dagster import look_at_daemon, look_at_home, look_at_instance
+from billing_assets.commands.spinner import spinner
 from billing_assets.domain.errors import BillingError
 from billing_assets.domain.findings import Finding, Outcome, something_is_missing
 from billing_assets.settings import Settings, aws_variables
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 BUCKET = "s3.bucket"
 ASSIGNMENTS = "dynamodb.assignments"
 _HOME, _INSTANCE = "dagster.home", "dagster.instance"
-_OTHERS_OF_THE_APP = {"drafts": "jrk-bill-drafts", "billback_master": "jrk-bill-billback-master"}
-"""Tables of the app that we never touch; the source document lists them."""
 
 _SNOWFLAKE_REMEDY = (
     "set the SNOWFLAKE_ variables (docs/operations.md) where master bills are to be exported; until then leave "
@@ -54,7 +53,7 @@ def run_doctor(*, as_json: bool, read_only: bool, is_stack: bool) -> int:
         ConfigurationError: The settings themselves can't be read.
     """
     settings = Settings.from_environment()
-    with printed.spinner("loading boto3, Dagster and Snowflake's connector") as say:
+    with spinner("loading boto3, Dagster and Snowflake's connector") as say:
         warm_up(settings)
         began = time.monotonic()
         looks = all_looks(settings, read_only=read_only, is_stack=is_stack)
@@ -164,7 +163,9 @@ def _table_looks(settings: Settings, clients: AwsClients) -> list[Look]:
         ),
         table("dynamodb.config", settings.config_table, "BILLING_CONFIG_TABLE", is_needed=False),
         Look(cache, "cache of the accounts to track", lambda: tables().cache(cache), IDENTITY),
-        *(table(f"dynamodb.{name}", other, "", is_needed=False) for name, other in _OTHERS_OF_THE_APP.items()),
+        # The app's two that are only observed.
+        table("dynamodb.drafts", settings.drafts_table, "BILLING_DRAFTS_TABLE", is_needed=False),
+        table("dynamodb.billback_master", settings.billback_table, "BILLING_BILLBACK_TABLE", is_needed=False),
     ]
 
 

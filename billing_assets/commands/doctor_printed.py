@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from billing_assets.domain.findings import Outcome, something_is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from billing_assets.domain.findings import Finding
 
@@ -34,16 +32,6 @@ _AREAS = {"aws": "AWS", "dynamodb": "DynamoDB", "s3": "S3", "storage": "Storage"
 def console() -> Console:
     """Standard output: colours in a terminal unless NO_COLOR is set; elsewhere neither colours nor a cut."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-
-
-@contextmanager
-def spinner(text: str) -> Iterator[Callable[[str], None]]:
-    """A spinner on standard error while something takes its time; gives what changes its text."""
-    err = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}")
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(text, total=None)
-        yield lambda words: progress.update(task, description=words)
 
 
 def findings_json(findings: Sequence[Finding], *, seconds: float) -> str:

@@ -37,7 +37,7 @@ from billing_assets.stores.publication import MasterBillLocation, Patience, Publ
 from billing_assets.stores.stored_rows import matches_of, periods_that_only_read, resolved_periods, stored_periods
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from billing_assets.domain.story import Story
     from billing_assets.domain.subjects import Subject
@@ -46,8 +46,12 @@ _S3_SECONDS = 5.0
 _LOCAL_UI = "http://127.0.0.1:3000"
 
 
-def explain(subject: Subject) -> Story:
+def explain(subject: Subject, say: Callable[[str], None] = lambda _: None) -> Story:
     """The whole story of a subject, from what is stored.
+
+    Args:
+        subject: What is to be explained.
+        say: Told what is asked now.
 
     Raises:
         ConfigurationError: Nothing is stored of it; the text names what comes nearest.
@@ -55,7 +59,8 @@ def explain(subject: Subject) -> Story:
     """
     settings = Settings.from_environment()
     clients = shared_clients(aws_variables())
-    readers = _Readers(settings, clients)
+    readers = _Readers(settings, clients, say)
+    say("reading what the runs have stored")
     readers.others.begin()
     if isinstance(subject, LineSubject):
         return readers.line(subject)
@@ -65,11 +70,12 @@ def explain(subject: Subject) -> Story:
 class _Readers:
     """The stores of one command."""
 
-    def __init__(self, settings: Settings, clients: AwsClients) -> None:
+    def __init__(self, settings: Settings, clients: AwsClients, say: Callable[[str], None]) -> None:
         location = MasterBillLocation(settings.bucket, settings.master_bills_key, settings.master_bills_prefix)
         self._published = PublicationHistory(clients.s3, location, Patience(_S3_SECONDS))
         self._stored = IntermediateStore(settings.storage_uri, lambda: clients.s3)
         self._link = partial(_run_address, settings.ui_url or _LOCAL_UI)
+        self._say = say
         self.others = OtherStores(settings, clients)
 
     def line(self, subject: LineSubject) -> Story:
@@ -131,6 +137,7 @@ class _Readers:
 
     def _beside(self, evidence: Evidence, plain: Story, line_hashes: Collection[str]) -> Evidence:
         """The evidence with what all other places hold of the story's bills, lines and periods."""
+        self._say("asking the app's list, the archive, Snowflake and Dagster")
         ids = [bill.master_bill_id for bill in plain.bills]
         periods = sorted({row.period for row in plain.rows} | {bill.period for bill in plain.bills})
         listed = Background("S3", partial(self._published.listed, frozenset(ids)))

@@ -7,7 +7,8 @@ import sys
 from random import Random
 from typing import TYPE_CHECKING
 
-from billing_assets.commands import doctor_printed, probe_printed
+from billing_assets.commands import probe_printed
+from billing_assets.commands.spinner import spinner
 from billing_assets.domain.errors import ConfigurationError
 from billing_assets.domain.probe import ProbeReport, probe
 from billing_assets.settings import Settings, aws_variables
@@ -27,7 +28,7 @@ def run_probe(*, records: int, seed: int, as_json: bool) -> int:
     Raises:
         BillingError: The table or an object can't be read at all.
     """
-    with doctor_printed.spinner("loading") as say:
+    with spinner("loading") as say:
         report = probed(Settings.from_environment(), records=records, seed=seed, say=say)
     if as_json:
         sys.stdout.write(probe_printed.report_json(report, seed=seed))

@@ -1,5 +1,6 @@
 """What the instance says went wrong since the last look: failed runs, and checks that newly fail with ERROR."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -24,6 +25,8 @@ _ENDED: tuple[Literal[DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE
 _MOST_RUNS = 200
 """Of each kind in one digest; the others come with the next."""
 _WILL_RETRY = "dagster/will_retry"
+# As a line of its own, indented or not, and all that follows.
+_REMEDY = re.compile(r"\n *remedy: *")
 _CHECK_REMEDY = "the check's description says what it found; docs/runbook.md says what to do"
 _RUN_REMEDY = "open the run; if what stopped it has passed, re-execute it from the failure"
 
@@ -85,17 +88,23 @@ def new_alerts(
 
 
 def _ended_runs(instance: DagsterInstance, cursor: AlertCursor) -> tuple[list[EventLogRecord], dict[str, int]]:
-    found: list[EventLogRecord] = []
-    ended = dict(cursor.ended)
-    for kind in _ENDED:
-        records = instance.fetch_run_status_changes(
+    pages = {
+        kind: instance.fetch_run_status_changes(
             RunStatusChangeRecordsFilter(kind, after_storage_id=cursor.ended.get(kind.value, 0)),
             limit=_MOST_RUNS,
             ascending=True,
         ).records
-        found.extend(records)
-        if records:
-            ended[kind.value] = records[-1].storage_id
+        for kind in _ENDED
+    }
+    # Behind a full page there may be earlier runs than those of the other kind: these wait, so that order is kept.
+    until = min((page[-1].storage_id for page in pages.values() if len(page) == _MOST_RUNS), default=None)
+    ended = dict(cursor.ended)
+    found: list[EventLogRecord] = []
+    for kind, page in pages.items():
+        taken = [record for record in page if until is None or record.storage_id <= until]
+        found.extend(taken)
+        if taken:
+            ended[kind.value] = taken[-1].storage_id
     return sorted(found, key=lambda record: record.storage_id), ended
 
 
@@ -122,7 +131,8 @@ def _evaluations(instance: DagsterInstance, run: DagsterRun) -> Iterator[Evaluat
 
 def _failed_check(run: DagsterRun, evaluation: Evaluation) -> Alert:
     # A description's own remedy is the better one.
-    cause, _, remedy = evaluation.description.partition("\nremedy: ")
+    cause, *remedies = _REMEDY.split(evaluation.description, maxsplit=1)
+    remedy = "\n".join(line.strip() for text in remedies for line in text.splitlines())
     return Alert(CHECK_FAILED, evaluation.check, evaluation.period, cause, remedy or _CHECK_REMEDY, run.run_id)
 
 

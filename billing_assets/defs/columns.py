@@ -106,5 +106,5 @@ PERIOD_STATUS = _schema(
     ("closed", "string", "whether its bills change by decision only"),
     ("restate", "string", "whether a *pending restatement* waits for a person"),
     ("stale", "string", "whether its rows were resolved to other content after its bills were made"),
-    ("last run", "string", "of the period, and how it ended"),
+    ("last run", "string", "that was to bill or export the period, and how it ended"),
 )

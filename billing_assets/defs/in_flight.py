@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from billing_assets.domain.open_periods import MonthEndTries
-from billing_assets.domain.periods import Month, months_between
+from billing_assets.domain.periods import Month, PeriodError, months_between
 
 PARTITION = "dagster/partition"
 _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -25,13 +25,16 @@ _MOST_RUNS = 200
 
 
 def periods_of(run: DagsterRun) -> list[str]:
-    """The periods that a run is of: one, a range, or none."""
+    """The periods that a run is of: one, a range, or none; a range of something else is none."""
     if PARTITION in run.tags:
         return [run.tags[PARTITION]]
-    if _FIRST in run.tags and _LAST in run.tags:
+    if _FIRST not in run.tags or _LAST not in run.tags:
+        return []
+    try:
         first, last = (Month.from_key(run.tags[name]) for name in (_FIRST, _LAST))
-        return [month.key for month in months_between(first, last)]
-    return []
+    except PeriodError:
+        return []
+    return [month.key for month in months_between(first, last)]
 
 
 def periods_in_flight(instance: DagsterInstance) -> set[str]:

@@ -12,7 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from billing_assets.defs.assets.master_bills_json import PublicationConfig
 from billing_assets.defs.assets.snowflake_master_bills import ExportConfig
 from billing_assets.defs.checks.combined import COMBINED_EQUALS_PERIODS
-from billing_assets.defs.checks.exported import EXPORTED, SNOWFLAKE_PERIODS
+from billing_assets.defs.checks.exported import EXPORTED, EXPORTED_OP, SNOWFLAKE_PERIODS, ExportedCheckConfig
 from billing_assets.defs.checks.whole_table import EVERY_RECORD_BELONGS_TO_A_PERIOD, WHOLE_TABLE_ADDS_UP
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE, COMBINED_LIST
 
@@ -66,6 +66,7 @@ def build_period_jobs() -> PeriodJobs:
                 dg.AssetCheckKey(COMBINED_LIST, COMBINED_EQUALS_PERIODS),
                 dg.AssetCheckKey(SNOWFLAKE_PERIODS, EXPORTED),
             ),
+            config=dg.RunConfig(ops={EXPORTED_OP: ExportedCheckConfig()}),
             description="The checks that speak of all periods at once: the whole assignments table, the combined list, "
             "and everything exported.",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from billing_assets.defs.checks.exported import EXPORTED_OP
 from billing_assets.defs.in_flight import MONTH_END, default_status, month_end_tries
 from billing_assets.defs.period_jobs import PUBLICATION, PeriodJobs, config_of
 from billing_assets.defs.resources import MasterBillsResource
@@ -16,7 +17,6 @@ from billing_assets.domain.open_periods import last_ended, month_ends_due, open_
 from billing_assets.settings import Settings
 
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
-EXPORTED_CHECK_OP = "snowflake__MASTER_BILL_PERIODS_everything_published_is_exported_and_nothing_else"
 
 
 def build_schedules(settings: Settings, jobs: PeriodJobs) -> list[dg.ScheduleDefinition]:
@@ -109,7 +109,7 @@ def _checks(settings: Settings, jobs: PeriodJobs) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext) -> Requests:
         tick = context.scheduled_execution_time
         due = last_ended(tick, settings.time_zone, day=settings.month_end_day)
-        yield dg.RunRequest(run_key=_text(tick), run_config=config_of(EXPORTED_CHECK_OP, due_until=due.key))
+        yield dg.RunRequest(run_key=_text(tick), run_config=config_of(EXPORTED_OP, due_until=due.key))
 
     return schedule
 

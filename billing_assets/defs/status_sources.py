@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import dagster as dg
 
+from billing_assets.defs.in_flight import periods_of
+from billing_assets.defs.period_jobs import EXPORT, PUBLISHED
 from billing_assets.defs.resources import MasterBillsResource, StoredPeriodsResource
 from billing_assets.defs.snowflake_resource import SnowflakeExportResource
 from billing_assets.domain.errors import BillingError, ConfigurationError
@@ -17,7 +19,7 @@ from billing_assets.domain.restatement import Verdict
 from billing_assets.stores.snowflake import exported_periods
 
 BILLS, ROWS = dg.AssetKey("master_bills_json"), dg.AssetKey("resolved_line_items")
-_PARTITION_TAG = "dagster/partition"
+_CHAIN = frozenset(map(dg.AssetKey, (*PUBLISHED, EXPORT)))
 _INPUT_VERSION = f"dagster/input_data_version/{ROWS.to_user_string()}"
 _VERSION = "dagster/data_version"
 _THREADS = 8
@@ -99,10 +101,12 @@ def _billed(instance: dg.DagsterInstance, published: set[str]) -> dict[str, Bill
         if bills is None:
             continue
         read, now = (bills.tags or {}).get(_INPUT_VERSION), ((rows.tags or {}) if rows else {}).get(_VERSION)
-        verdict = bills.metadata.get("verdict")
+        verdict = str(bills.metadata["verdict"].value) if "verdict" in bills.metadata else ""
+        # A run with `publish: false` has read the rows, and left what is published as it was.
+        differs = any(f"would be {one.value}" in verdict for one in (Verdict.PUBLISH, Verdict.REFUSED))
         found[period] = Billed(
-            pending=verdict is not None and Verdict.PENDING.value in str(verdict.value),
-            stale=bool(read and now and read != _as_input(now)),
+            pending=Verdict.PENDING.value in verdict,
+            stale=differs or bool(read and now and read != _as_input(now)),
         )
     return found
 
@@ -122,7 +126,18 @@ def _last_runs(instance: dg.DagsterInstance) -> dict[str, LastRun | Unknown]:
     found: dict[str, LastRun | Unknown] = {}
     for record in instance.get_run_records(limit=_NEWEST_RUNS):
         run = record.dagster_run
-        if (period := run.tags.get(_PARTITION_TAG)) and period not in found:
-            at = record.end_time or record.start_time or record.create_timestamp.timestamp()
-            found[period] = LastRun(run.status.value, dt.datetime.fromtimestamp(at, dt.UTC))
+        if not _bills(run):
+            continue
+        at = record.end_time or record.start_time or record.create_timestamp.timestamp()
+        last = LastRun(run.status.value, dt.datetime.fromtimestamp(at, dt.UTC))
+        for period in periods_of(run):
+            found.setdefault(period, last)
     return found
+
+
+def _bills(run: dg.DagsterRun) -> bool:
+    """Whether a run was to read, resolve, publish or export: completion that follows a failed run hides no failure."""
+    if run.asset_selection:
+        return bool(run.asset_selection & _CHAIN)
+    # A whole job, unless it was for checks alone.
+    return not run.asset_check_selection

@@ -21,7 +21,10 @@ EXPECTED = ""
 NOT_TRACKED = "listed, not tracked"
 NOT_BILLED_TO_RESIDENTS = "listed, not billed to residents"
 
-_CONTRADICTING = ("is_tracked", "is_ubi", "vendor_id", "property_name", "vendor_name")
+_CONTRADICTING = (
+    *("is_tracked", "is_ubi", "vendor_id", "property_name", "vendor_name"),
+    *("gl_account_number", "gl_account_name", "days_between_bills"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ def _of_group(
         vendor_name=min(filter(None, (item.vendor_name for item in items)), default=""),
         not_expected=_why_not_expected(items),
         places=tuple(places),
-        differing=tuple(name for name in _CONTRADICTING if len({getattr(item, name) for item in items} - {""}) > 1),
+        # What one item does not say contradicts no other.
+        differing=tuple(
+            name for name in _CONTRADICTING if len({getattr(item, name) for item in items} - {"", None}) > 1
+        ),
         ambiguous=not property_id and len(properties[number]) > 1,
     )
 

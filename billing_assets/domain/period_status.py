@@ -88,12 +88,12 @@ class Billed:
     pending: bool
     """Whether a restatement waits for a decision."""
     stale: bool
-    """Whether its rows have been resolved to other content since."""
+    """Whether its rows have been resolved to other content since, or its other bills were computed only."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run that concerned a period."""
+    """The last run that was to bill or export a period."""
 
     status: str
     at_utc: dt.datetime
@@ -218,7 +218,7 @@ def _billed(found: Billed | Unknown | None) -> tuple[Cell, Cell]:
     if found is None:
         return Cell("no run is recorded"), Cell("no run is recorded")
     pending = Cell("a restatement is pending: a person decides", "PENDING", Tone.ATTENTION)
-    stale = Cell("resolved anew since, with other rows: run master_bills_json", "STALE", Tone.ATTENTION)
+    stale = Cell("its rows are other ones than the published: run master_bills_json", "STALE", Tone.ATTENTION)
     return (
         pending if found.pending else Cell("none", "NONE", Tone.GOOD),
         stale if found.stale else Cell("no", "NO", Tone.GOOD),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -119,6 +120,7 @@ def test_the_ui_shows_the_graph_and_the_runs_of_the_demo(home: Home) -> None:
         _picture(page, "checks")
         show_completion_check(page, url)
         show_completion_grid(page, url)
+        show_period_status(page, url)
         browser.close()
 
 
@@ -140,6 +142,30 @@ def show_completion_grid(page: Page, url: str) -> None:
     heat_map.wait_for(timeout=30_000)
     assert heat_map.evaluate("image => image.complete && image.naturalWidth > 500")
     _picture(page, "completion-grid")
+
+
+def show_period_status(page: Page, url: str) -> None:
+    """The page to look at is made anew by its button, and has its picture."""
+    from playwright.sync_api import Error  # noqa: PLC0415  # only where there is a browser
+
+    page.goto(f"{url}/assets/period_status?view=overview")
+    page.get_by_role("button", name="Materialize").first.click(timeout=60_000)
+    row = page.get_by_role("row").filter(has=page.get_by_text("picture", exact=True))
+
+    def shown() -> bool:
+        with contextlib.suppress(Error):
+            row.wait_for(timeout=20_000)
+        if not row.is_visible():
+            # The page itself may not look again after a first materialization.
+            page.reload()
+        return row.is_visible()
+
+    until(shown, seconds=180, what="period_status has no picture")
+    row.get_by_text("Show Markdown").click()
+    drawn = page.get_by_role("img", name="periods by what was done")
+    drawn.wait_for(timeout=30_000)
+    assert drawn.evaluate("image => image.complete && image.naturalWidth > 500")
+    _picture(page, "period-status")
 
 
 def _picture(page: Page, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from billing_assets.defs import alert_events
 from billing_assets.defs.alert_resource import AlertsResource
 from billing_assets.defs.failures import failure_of
 from billing_assets.defs.sensors.alerts import build_alert_sensors
@@ -81,6 +82,7 @@ class State:
     error: Exception | None = None
     passes = True
     severity = dg.AssetCheckSeverity.ERROR
+    description = f"account {ACCOUNT} is billed twice\nremedy: delete one of them"
 
 
 @dg.asset(
@@ -96,7 +98,7 @@ def _bills() -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster takes
     found = dg.AssetCheckResult(
         passed=State.passes,
         severity=State.severity,
-        description=None if State.passes else f"account {ACCOUNT} is billed twice\nremedy: delete one of them",
+        description=None if State.passes else State.description,
     )
     return dg.MaterializeResult(check_results=[found])
 
@@ -304,3 +306,38 @@ def test_a_warning_is_no_alert_and_a_run_that_is_tried_again_is_none_yet(watched
     lost = watched.run("2025-02", error=ValueError("lost"))
     watched.instance.add_run_tags(lost, {"dagster/will_retry": "true"})
     assert watched.tick("webhook") == "nothing new"
+
+
+def test_the_remedy_of_a_check_is_part_of_its_cause(
+    watched: Watched, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the description is a letter, or has its remedy in a line at the margin."""
+    letter = BillingError("3 of 5 bills are missing", rule="all are expected", remedy="look for them,\nand assign them")
+    for description, remedy in (
+        (letter.letter(), "   remedy: look for them,\n           and assign them\n"),
+        ("2 rows\nremedy: run it", "   remedy: run it\n"),
+        ("2 rows", "   remedy: the check's description says what it found; docs/runbook.md says what to do\n"),
+    ):
+        watched.run()
+        watched.tick("webhook")
+        monkeypatch.setattr(State, "description", description)
+        watched.run(passes=False)
+        assert watched.tick("webhook") == "1 told"
+        text = receiver.texts[-1]
+        assert remedy in text
+        assert text.count("remedy:") == 1
+
+
+def test_a_long_list_of_runs_is_told_in_another_order(
+    watched: Watched, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more runs have ended than one digest takes, a failed one waits for the good ones before it."""
+    monkeypatch.setattr(alert_events, "_MOST_RUNS", 2)
+    watched.tick("webhook")
+    for _ in range(3):
+        watched.run()
+    watched.run(passes=False)
+    watched.run("2025-02", error=ValueError("broken"))
+    told = [watched.tick("webhook") for _ in range(4)]
+    assert told == ["nothing new", "1 told", "1 told", "nothing new"]
+    assert ["every_bill_is_right" in text for text in receiver.texts] == [True, False]

@@ -13,7 +13,7 @@ from billing_assets.domain.assignments import PartitionRange
 from billing_assets.domain.periods import Month
 from billing_assets.domain.watched_periods import Watch
 from billing_assets.stores.aws import AwsClients
-from billing_assets_tests.graph.watched_world import FEBRUARY, JANUARY, PERIODS, STORY, WatchedWorld, made_world
+from billing_assets_tests.graph.watched_world import FEBRUARY, JANUARY, LINES, PERIODS, STORY, WatchedWorld, made_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,18 @@ def test_a_lost_cursor_loses_no_change_and_repeats_no_run(watched: WatchedWorld)
     watcher.keys.clear()
     assert watcher.settle() == [JANUARY]
     assert Watch.from_text(watcher.cursor)
+
+
+def test_a_period_that_lost_all_its_records_with_the_cursor_is_forgotten(watched: WatchedWorld) -> None:
+    """It is asked for once, since a run read more; whether it may be emptied the publication decides."""
+    _run_all(watched)
+    watcher = Watcher(watched)
+    watcher.settle()
+    for number in range(1, LINES):
+        watched.remove(JANUARY, number)
+    watcher.cursor = None
+    assert [request.partition_key for request in watcher.tick()] == [JANUARY]
+    assert watcher.tick() == []
 
 
 def test_a_run_that_only_looks_has_handled_no_change(watched: WatchedWorld) -> None:

@@ -145,16 +145,25 @@ def test_the_grid_and_its_spreadsheet_differ(listed: CompletionWorld) -> None:
 
 
 def test_a_wrong_list_changes_a_byte_of_the_master_bills_or_stops_a_run(listed: CompletionWorld) -> None:
-    """Deleted, corrupted, emptied or multiplied: the periods run again, publish the same bytes, and stay green."""
+    """Deleted, corrupted, emptied or multiplied: the periods run again, publish the same bytes, and stay green.
+
+    Also long after their end, when missing bills are an ERROR: it is told in the same run, and holds nothing back.
+    """
+    listed.today = "2025-06-01"
+    found = set()
     before = [listed.base.combined, *(listed.base.period_object(period) for period in (DECEMBER, JANUARY))]
     rows = [listed.table(f"resolved_line_items/{period}.parquet") for period in (DECEMBER, JANUARY)]
     wrong: list[Any] = [None, b"\xff{", b"[", [], [7, {}, *LIST], LIST * 40]
     for content, period in zip(wrong, (DECEMBER, JANUARY) * 3, strict=True):
         listed.delete() if content is None else listed.save(content)
         listed.read_accounts()
-        assert listed.run(*PUBLISHING, period=period).success, content
+        result = listed.run(*PUBLISHING, period=period)
+        assert result.success, content
+        check = evaluation_of(result, CHECK)
+        found.add((check.passed, check.severity))
         assert [listed.base.combined, *(listed.base.period_object(p) for p in (DECEMBER, JANUARY))] == before
         assert [listed.table(f"resolved_line_items/{p}.parquet") for p in (DECEMBER, JANUARY)] == rows
+    assert (False, ERROR) in found
 
 
 def test_bad_items_drop_the_good_ones(world: CompletionWorld) -> None:

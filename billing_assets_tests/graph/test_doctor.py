@@ -13,15 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from billing_assets.cli import main
 from billing_assets.commands.doctor import all_looks, examined
 from billing_assets.domain.findings import Finding, Outcome, something_is_missing
 from billing_assets.settings import Settings, aws_variables
 from billing_assets.stores.aws import AwsClients, shared_clients
-from billing_assets.stores.examination.tables import CACHE_LIMIT_BYTES, item_bytes
 from billing_assets_tests.faults.proxy import Fault, FaultProxy, Rule
 from billing_assets_tests.stores.aws_data import bill_line, environment, jsonl, put_items
 
@@ -279,21 +276,14 @@ def test_a_cache_near_its_limit_is_no_warning(shelf: Shelf, shell: Callable[...,
     assert "S3 first" in finding.remedy
 
 
-def test_an_item_is_measured_wrongly() -> None:
-    """As DynamoDB counts it: names and texts in UTF-8, maps and lists with 3 bytes and 1 for each member."""
-    assert item_bytes({"PK": {"S": "é"}, "n": {"N": "12.5"}, "t": {"BOOL": True}}) == 2 + 2 + 1 + 4 + 1 + 1
-    assert item_bytes({"m": {"M": {"a": {"S": "b"}}}, "l": {"L": [{"NULL": True}]}}) == 1 + 3 + 3 + 1 + 3 + 2
-    assert CACHE_LIMIT_BYTES == 400 * 1024
-
-
-@given(st.dictionaries(st.text(min_size=1), st.text()), st.text(min_size=1), st.text())
-def test_an_attribute_more_makes_an_item_smaller(texts: dict[str, str], name: str, text: str) -> None:
-    """Every attribute adds its name and its value, in bytes of UTF-8, whatever else there is."""
-    if name in texts:
-        return
-    item = {other: {"S": value} for other, value in texts.items()}
-    added = len(name.encode()) + len(text.encode())
-    assert item_bytes(item | {name: {"S": text}}) == item_bytes(item) + added
+def test_a_table_that_is_only_observed_has_another_name(shelf: Shelf, shell: Callable[..., None]) -> None:
+    """The settings name it; without one it is absent, with its variable, and nothing is failed."""
+    shell(BILLING_DRAFTS_TABLE=shelf.name, BILLING_BILLBACK_TABLE="no-such-table")
+    findings = looked("dynamodb.drafts", "dynamodb.billback_master")
+    assert findings["dynamodb.drafts"].outcome is Outcome.OK
+    assert shelf.name in findings["dynamodb.drafts"].subject
+    absent = findings["dynamodb.billback_master"]
+    assert (absent.outcome, "BILLING_BILLBACK_TABLE" in absent.remedy) == (Outcome.ABSENT, True)
 
 
 # S3

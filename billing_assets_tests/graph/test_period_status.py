@@ -10,8 +10,10 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from billing_assets.definitions import build_definitions
+from billing_assets.defs.completion_automation import EVERY_ACCOUNT_HAS_A_BILL
 from billing_assets.domain.money import plain, total
 from billing_assets.domain.period_status import COLUMNS
 from billing_assets.settings import Settings
@@ -62,7 +64,7 @@ def test_the_page_shows_another_state_than_the_stores(world: PublicationWorld) -
     assert list(cells) == [JANUARY, DECEMBER]
     bills = world.published(DECEMBER).bills
     assert cells[DECEMBER]["generated"] == f"{len(bills)} bills, ${plain(total(b.utility_amount for b in bills))}"
-    assert cells[DECEMBER]["stale"].startswith("resolved anew since")
+    assert cells[DECEMBER]["stale"].startswith("its rows are other ones than the published")
     assert cells[JANUARY]["stale"] == "no"
     assert (cells[DECEMBER]["closed"], cells[DECEMBER]["restate"]) == ("open", "none")
     assert cells[JANUARY]["closed"].endswith("by ann")
@@ -98,3 +100,37 @@ def test_a_period_is_shown_as_complete_that_is_not(world: PublicationWorld) -> N
     assert len(drawn) < 16_000
     texts = [element.text for element in ET.fromstring(drawn).iter() if element.tag.endswith("text")]  # noqa: S314  # our own
     assert {*COLUMNS, JANUARY, DECEMBER, "66%"} <= set(texts)
+
+
+def test_a_failed_run_is_hidden_by_a_later_one_that_bills_nothing(world: PublicationWorld) -> None:
+    """A failed range of exports shows at each of its periods, whatever checks or completion follow it."""
+    first, last = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+    tracker, export = dg.AssetKey("completion_tracker"), dg.AssetKey("snowflake_master_bills")
+    failed, done = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+    of_january = {"dagster/partition": JANUARY}
+
+    def ran(status: dg.DagsterRunStatus, tags: dict[str, str], **selected: Any) -> None:
+        create_run_for_test(world.instance, job_name="__ASSET_JOB", status=status, tags=tags, **selected)
+
+    ran(failed, {first: DECEMBER, last: JANUARY}, asset_selection=frozenset({export}))
+    ran(done, of_january, asset_selection=frozenset({tracker}))
+    ran(done, of_january, asset_check_selection=frozenset({EVERY_ACCOUNT_HAS_A_BILL}))
+    ran(done, {first: "2024-12-01", last: "of another code location"})
+    cells, _ = _page(world)
+    assert [cells[period]["last run"].partition(",")[0] for period in (DECEMBER, JANUARY)] == ["failure", "failure"]
+    assert world.run(period=JANUARY).success
+    cells, metadata = _page(world)
+    assert [cells[period]["last run"].partition(",")[0] for period in (DECEMBER, JANUARY)] == ["failure", "success"]
+    assert metadata["cells_wrong"] == 1
+
+
+def test_bills_that_were_only_computed_look_published(world: PublicationWorld) -> None:
+    """Until they are published; and a period whose computed bills are the published ones is not stale."""
+    assert world.run(period=JANUARY, config={"publish": False}).success
+    world.change_amount(DECEMBER, "2.00")
+    assert world.run(period=DECEMBER, config={"publish": False}).success
+    cells, _ = _page(world)
+    assert cells[DECEMBER]["stale"].startswith("its rows are other ones than the published")
+    assert cells[JANUARY]["stale"] == "no"
+    assert world.run(period=DECEMBER).success
+    assert _page(world)[0][DECEMBER]["stale"] == "no"

@@ -14,7 +14,8 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.workspace.config_schema import WORKSPACE_CONFIG_SCHEMA
 
 from billing_assets.definitions import build_definitions
-from billing_assets.settings import Settings
+from billing_assets.settings import Settings, secret_values
+from billing_assets.stores.examination.writing import PROBE_FOLDER
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -62,6 +63,14 @@ def test_a_secret_stands_in_a_file_of_the_deployment() -> None:
     assert validate_config(WORKSPACE_CONFIG_SCHEMA, workspace).success
 
 
+def test_a_password_of_the_deployment_may_leave_in_an_alert() -> None:
+    """Every variable of a password or key is one whose value the alerts leave out."""
+    texts = "\n".join(path.read_text() for path in [DEPLOYMENT, PROJECT / "docs" / "operations.md"])
+    named = set(re.findall(r"\b[A-Z_]+_(?:PASSWORD|PASSPHRASE|TOKEN|PRIVATE_KEY)\b", texts))
+    assert {"DAGSTER_POSTGRES_PASSWORD", "SNOWFLAKE_PASSWORD", "BILLING_SLACK_TOKEN"} <= named
+    assert all(secret_values({name: "s3cret"}) == ["s3cret"] for name in named), named
+
+
 def test_a_step_uses_a_store_without_a_pool() -> None:
     """Every step that bills, publishes, exports or checks whole stores is counted by a pool; looking is not."""
     definitions = build_definitions(Settings.from_environment({}))
@@ -81,14 +90,36 @@ def _steps(repository: dg.RepositoryDefinition) -> list[Any]:
     return [node for job in repository.get_all_jobs() for node in job.graph.nodes]
 
 
-def test_the_policy_lacks_a_right_that_the_stores_use() -> None:
-    """The IAM policy of the documentation allows every call that the stores make, and no other."""
+def _allowed() -> dict[str, set[str]]:
+    """The resources of the documentation's IAM policy, by the right on them."""
     text = (PROJECT / "docs" / "operations.md").read_text()
     (block,) = re.findall(r"## IAM policy.*?```json\n(.*?)```", text, re.DOTALL)
-    allowed: set[str] = set()
+    allowed: dict[str, set[str]] = {}
     for statement in json.loads(block)["Statement"]:
-        actions = statement["Action"]
-        allowed |= {actions} if isinstance(actions, str) else set(actions)
+        actions, resources = (_listed(statement[name]) for name in ("Action", "Resource"))
+        for action in actions:
+            allowed.setdefault(action, set()).update(resources)
+    return allowed
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_the_policy_lacks_a_right_that_the_stores_use() -> None:
+    """The IAM policy of the documentation allows every call that the stores make, and no other."""
+    allowed = _allowed()
     code = "\n".join(path.read_text() for path in (PROJECT / "billing_assets" / "stores").rglob("*.py"))
     called = {right for call, right in CALLS.items() if re.search(rf"\b{call}\b", code)}
-    assert allowed == called
+    assert set(allowed) == called
+
+
+def test_the_policy_lets_an_object_be_deleted_that_is_not_ours_or_forbids_the_doctors() -> None:
+    """Deleted are the records of closed periods that are moved aside, and what the doctor wrote a moment before."""
+    settings = Settings.from_environment({})
+    ours = f"arn:aws:s3:::{settings.bucket}/{settings.master_bills_prefix}"
+    assert _allowed()["s3:DeleteObject"] == {
+        f"{ours}closed/*",
+        f"{ours}{PROBE_FOLDER}/*",
+        f"arn:aws:s3:::our-billing-storage/{PROBE_FOLDER}/*",
+    }

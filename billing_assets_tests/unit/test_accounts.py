@@ -147,11 +147,15 @@ def test_an_item_vanishes(items: list[Any]) -> None:
     ],
 )
 def test_a_list_that_is_none_is_read_as_an_empty_one(text: str, found: str) -> None:
-    """What is no JSON list is an error that says where and what was found."""
+    """What is no JSON list is a letter, word for word: where, what was found, which rule, and what to do."""
     with pytest.raises(UnreadableInputError) as caught:
         parse_accounts(text, where=WHERE)
-    assert WHERE in str(caught.value)
-    assert found in str(caught.value)
+    summary, where, of_text, *rest = str(caught.value).splitlines()
+    assert (summary, where) == ("the accounts to track can't be read", f"  where:  {WHERE}")
+    assert of_text.startswith(f"  found:  {found}")
+    rule = "the list is a JSON list of accounts; completion can't be judged without it, billing is not concerned"
+    remedy = "save the list again on the CONFIG page of the app, or restore an earlier version of the object"
+    assert rest == [f"  rule:   {rule}", f"  remedy: {remedy}"]
 
 
 def test_another_spelling_makes_another_version_of_the_list() -> None:
@@ -226,10 +230,31 @@ def test_duplicates_and_contradictions_are_not_told() -> None:
         {"accountNumber": "C", "propertyId": "P"},
         {"accountNumber": "C", "propertyId": "Q"},
         {"accountNumber": "C"},
+        {"accountNumber": "D", "propertyId": "P", "gl_account": "1", "daysBetweenBills": 30},
+        {"accountNumber": "D", "propertyId": "P", "gl_account": "2", "daysBetweenBills": 31},
+        {"accountNumber": "D", "propertyId": "P"},
     ]
     read = parse_accounts(json.dumps(items), where=WHERE)
     assert repeated_doubts(read, listed_accounts(read.accounts)) == {
         (1, 2): "listed 2 times with another is_ubi; expected",
         (3, 4): "listed 2 times alike; counts once",
         (7,): "no property, and its number stands at several; it can't be matched",
+        (8, 9, 10): "listed 3 times with another gl_account_number, days_between_bills; not expected",
     }
+
+
+FIELDS = {
+    **{name: st.sampled_from(["", "x", "y"]) for name in set(SPELLINGS) - {"account_number", "property_id"}},
+    "days_between_bills": st.sampled_from([None, 30, 31]),
+    "is_tracked": st.booleans(),
+    "is_ubi": st.booleans(),
+}
+
+
+@given(st.fixed_dictionaries(FIELDS), st.fixed_dictionaries(FIELDS))
+def test_items_are_called_alike_that_contradict_each_other(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Whatever field two items of one account say otherwise is named; what one of them leaves out is not."""
+    items = [AccountToTrack(account_number="A", property_id="P", **fields) for fields in (one, other)]
+    (account,) = listed_accounts(items)
+    contradicting = {name for name in FIELDS if one[name] != other[name] and not {one[name], other[name]} & {"", None}}
+    assert set(account.differing) == contradicting

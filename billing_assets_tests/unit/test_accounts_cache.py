@@ -55,6 +55,14 @@ def test_an_item_is_measured_otherwise_than_dynamodb_does(value: dict[str, Any],
     assert item_bytes({"n": value}) == 1 + size
 
 
+@given(st.dictionaries(st.text(min_size=1), st.text()), st.text(min_size=1), st.text())
+def test_an_attribute_more_makes_an_item_smaller(texts: dict[str, str], name: str, text: str) -> None:
+    """Every attribute adds its name and its value, in bytes of UTF-8, whatever else there is."""
+    item = {other: {"S": value} for other, value in texts.items() if other != name}
+    added = len(name.encode()) + len(text.encode())
+    assert item_bytes(item | {name: {"S": text}}) == item_bytes(item) + added
+
+
 @pytest.mark.parametrize(
     ("kilobytes", "fits", "percent"),
     [(319, True, 79), (320, True, 80), (399, True, 99), (400, True, 100), (401, False, 100)],

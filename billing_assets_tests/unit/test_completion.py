@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_assets.domain.accounts import AccountToTrack
+from billing_assets.domain.accounts import AccountToTrack, parse_accounts
 from billing_assets.domain.completion import (
     AccountState,
     BilledRow,
@@ -21,6 +23,7 @@ from billing_assets.domain.completion import (
     match,
     verdict,
 )
+from billing_assets.domain.line_items import LineItem
 from billing_assets.domain.listed_accounts import listed_accounts
 from billing_assets.domain.periods import Month
 from billing_assets.domain.resolved import Status
@@ -34,8 +37,9 @@ STATUSES = st.sampled_from(list(Status))
 
 
 def listed(property_id: str, number: str, *, is_tracked: bool = True, is_ubi: bool = True) -> AccountToTrack:
-    """An item of the list; the vendor's name is another in each."""
-    return AccountToTrack(number, property_id, f"at {property_id}", "", "Gas", "", "", None, is_tracked, is_ubi)
+    """An item of the list."""
+    name = f"at {property_id}".strip()
+    return AccountToTrack(number, property_id, name, "", "Gas", "", "", None, is_tracked, is_ubi)
 
 
 def row(
@@ -99,6 +103,41 @@ def test_the_order_of_list_or_rows_changes_completion(
         (row.account.key, row.state, row.bill_count, row.amount_usd) for row in first.accounts
     ]
     assert again.unexpected == first.unexpected
+
+
+PADS = st.text(" \t\n", max_size=3)
+
+
+@given(st.data(), ITEMS, ROWS)
+def test_a_blank_around_property_or_number_makes_another_account(
+    data: st.DataObject, items: list[AccountToTrack], rows: list[BilledRow]
+) -> None:
+    """Both are trimmed where list and line are read, so that blanks around them change nothing."""
+
+    def padded(text: str) -> str:
+        return f"{data.draw(PADS)}{text}{data.draw(PADS)}"
+
+    as_saved = [
+        {
+            "accountNumber": padded(item.account_number),
+            "property_id": padded(item.property_id),
+            "propertyName": item.property_name,
+            "vendorName": item.vendor_name,
+            "is_tracked": item.is_tracked,
+            "is_ubi": item.is_ubi,
+        }
+        for item in items
+    ]
+    lines = [
+        LineItem.from_line({"Property ID": padded(r.property_id), "Account Number": padded(r.account_number)})
+        for r in rows
+    ]
+    read = parse_accounts(json.dumps(as_saved), where="").accounts
+    of_lines = [
+        dataclasses.replace(r, property_id=line.property_id, account_number=line.account_number)
+        for r, line in zip(rows, lines, strict=True)
+    ]
+    assert completion(read, of_lines) == completion(items, rows)
 
 
 @given(ITEMS, ROWS)

@@ -19,6 +19,9 @@ from billing_assets.stores.snowflake import exported_periods, table_totals
 
 SNOWFLAKE_PERIODS = dg.AssetKey(["snowflake", "MASTER_BILL_PERIODS"])
 EXPORTED = "everything_published_is_exported_and_nothing_else"
+EXPORTED_OP = f"snowflake__MASTER_BILL_PERIODS_{EXPORTED}"
+"""The check as a step, for run config."""
+
 _MOST_SHOWN = 50
 _COMMAND = "dagster asset materialize -m billing_assets.definitions --select snowflake_master_bills"
 _FORCE = """ --config-json '{"ops": {"snowflake_master_bills": {"config": {"force": true}}}}'"""

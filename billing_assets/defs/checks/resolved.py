@@ -7,6 +7,7 @@ import dagster as dg
 
 from billing_assets.defs.metadata import dollars, explain_command, markdown_table
 from billing_assets.domain.assignments import Assignment
+from billing_assets.domain.control_letters import lost_rows_letter
 from billing_assets.domain.control_totals import ControlTotals, UnbilledShare, dearest_unbilled, worst_objects
 from billing_assets.domain.duplicates import Duplicate, duplicates_of
 from billing_assets.domain.money import plain, total
@@ -60,6 +61,7 @@ def _control_totals(totals: ControlTotals) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=EVERY_ASSIGNMENT_HAS_A_ROW,
         passed=totals.agree,
+        description=lost_rows_letter(totals),
         metadata={
             "records_read": totals.records_read,
             "rows_out": totals.rows_out,
@@ -79,7 +81,10 @@ def _unbilled_share(rows: Sequence[ResolvedLineItem], max_unbilled: Decimal) -> 
     too_much = share.exceeds(max_unbilled)
     description = f"{share.text()} can't be billed"
     if too_much:
-        description += f": more than BILLING_MAX_UNBILLED={max_unbilled}. Mend the objects below, then run the period."
+        description += (
+            f", more than BILLING_MAX_UNBILLED={max_unbilled}: nothing was published\n"
+            "  remedy: mend the worst objects below in the app, then run the period"
+        )
     return dg.AssetCheckResult(
         check_name=UNBILLED_SHARE_IS_SMALL,
         passed=share.rows == 0,

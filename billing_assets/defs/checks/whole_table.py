@@ -15,6 +15,7 @@ from billing_assets.defs.partitions import partition_range
 from billing_assets.defs.resources import AssignmentsResource
 from billing_assets.defs.sources import ASSIGNMENTS_TABLE
 from billing_assets.domain.assignments import TableReading
+from billing_assets.domain.control_letters import lost_records_letter
 from billing_assets.domain.control_totals import stray_periods
 from billing_assets.domain.periods import Month
 from billing_assets.stores.dynamodb import ReadFigures
@@ -91,6 +92,7 @@ def _adds_up(reading: TableReading, figures: ReadFigures, rate_limit: int) -> dg
         check_name=WHOLE_TABLE_ADDS_UP,
         passed=reading.all_accounted_for,
         severity=dg.AssetCheckSeverity.ERROR,
+        description=lost_records_letter(reading),
         metadata={
             "records_scanned": reading.records_scanned,
             "records_in_partitions": sum(reading.records_by_partition.values()),

@@ -4,7 +4,7 @@ The rule is in `billing_assets.domain.watched_periods`; here it meets the table 
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -50,7 +50,9 @@ def build_changed_assignments(settings: Settings, jobs: PeriodJobs) -> dg.Sensor
         in_flight = periods_in_flight(context.instance)
         events = _latest_readings(context.instance)
         months = partition_range(settings.first_period, now)
-        seen, figures, turn = _seen(assignments.open(retry_seconds=RETRY_SECONDS), months, watch, settings, now)
+        table = assignments.open(retry_seconds=RETRY_SECONDS)
+        always = open_periods(now, settings.time_zone, first=settings.first_period)
+        seen, figures, turn = _seen(table, months, watch, always=always, was_read=events)
         found = look(
             watch,
             seen,
@@ -65,13 +67,18 @@ def build_changed_assignments(settings: Settings, jobs: PeriodJobs) -> dg.Sensor
 
 
 def _seen(
-    table: AssignmentsTable, months: PartitionRange, watch: Watch | None, settings: Settings, now: dt.datetime
+    table: AssignmentsTable,
+    months: PartitionRange,
+    watch: Watch | None,
+    *,
+    always: Collection[str],
+    was_read: Collection[str],
 ) -> tuple[dict[str, str], ReadFigures, int]:
     """Fingerprints of the periods looked at, and whose turn it is next where not all are."""
-    if table.is_small:
-        return *fingerprints_of_all(table, months, watch.periods if watch else ()), 0
     every = [month.key for month in months_between(months.first, months.last)]
-    always = open_periods(now, settings.time_zone, first=settings.first_period)
+    if table.is_small:
+        # A period without records is told from one that never had any, also where the cursor was lost.
+        return *fingerprints_of_all(table, months, {*(watch.periods if watch else ()), *was_read} & {*every}), 0
     # Without a cursor all are looked at once, since only then it is known what a run had read.
     wanted, turn = (every, 0) if watch is None else in_turn(watch, always, every, PERIODS_BY_INDEX)
     return *fingerprints_of(table, months, wanted), turn

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_assets.domain.accounts import parse_accounts
+from billing_assets.domain.dynamodb_size import MAX_ITEM_BYTES
 from billing_assets.domain.errors import AccessDeniedError, BillingError, UnreadableInputError
 from billing_assets.domain.findings import Finding, Outcome
 from billing_assets.domain.listed_bills import entries_of
 from billing_assets.stores.aws_errors import CredentialsError
-from billing_assets.stores.examination.tables import CACHE_LIMIT_BYTES, POLICY
+from billing_assets.stores.examination.tables import POLICY
 from billing_assets.stores.publication import MasterBillLocation, published_periods
 from billing_assets.stores.publication.conditional import Patience
 from billing_assets.stores.small_objects import list_keys, read_bytes
@@ -59,9 +60,9 @@ class ContentsExamination:
             return Finding(
                 check, subject, Outcome.WARNING, f"{found}, {len(faults)} can't be read", remedy, {**figures}
             )
-        if len(body) > CACHE_LIMIT_BYTES:
+        if len(body) > MAX_ITEM_BYTES:
             remedy = (
-                f"nothing here; in the app, expect no cache in DynamoDB: one item holds {CACHE_LIMIT_BYTES:,} bytes, "
+                f"nothing here; in the app, expect no cache in DynamoDB: one item holds {MAX_ITEM_BYTES:,} bytes, "
                 "and an app that writes the cache first would lose accounts"
             )
             return Finding(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from billing_assets.domain.accounts_cache import WARN_FROM_PERCENT
+from billing_assets.domain.dynamodb_size import MAX_ITEM_BYTES, item_bytes
 from billing_assets.domain.errors import AccessDeniedError, ConfigurationError
 from billing_assets.domain.findings import Finding, Outcome
+from billing_assets.stores.app_stores import CACHE_KEY
 from billing_assets.stores.aws_errors import CredentialsError, as_billing_error
 
 if TYPE_CHECKING:
@@ -14,11 +17,7 @@ if TYPE_CHECKING:
     from billing_assets.settings import Settings
 
 POLICY = "docs/operations.md, IAM policy"
-CACHE_LIMIT_BYTES = 409_600
-"""The most that one item of DynamoDB holds."""
 
-_CACHE_WARN_SHARE = 0.8
-_CACHE_KEY: dict[str, Any] = {"PK": {"S": "CONFIG#accounts-to-track"}, "SK": {"S": "v1"}}
 _PERIOD_KEY = "ubi_period"
 _SCAN_INSTEAD = "until then set BILLING_SCAN_LIMIT_MB above the table's size, so that periods are read by Scan"
 
@@ -106,17 +105,17 @@ class TablesExamination:
         subject = f"cache of the accounts to track in {table}"
         try:
             with as_billing_error(f"DynamoDB table {table}"):
-                item = self._dynamodb.get_item(TableName=table, Key=_CACHE_KEY).get("Item")
+                item = self._dynamodb.get_item(TableName=table, Key=CACHE_KEY).get("Item")
         except CredentialsError:
             raise
         except (ConfigurationError, AccessDeniedError) as error:
-            remedy = "nothing: this pipeline reads the list in S3, never the cache"
+            remedy = "nothing: the cache is optional, and read only where S3 has no list"
             return Finding.of_error(check, subject, error, remedy=remedy, outcome=Outcome.ABSENT)
         if item is None:
             return Finding(check, subject, Outcome.ABSENT, "no such item: the list in S3 is primary")
         size = item_bytes(item)
-        found = f"{size:,} of {CACHE_LIMIT_BYTES:,} bytes ({size / CACHE_LIMIT_BYTES:.1%})"
-        if size >= _CACHE_WARN_SHARE * CACHE_LIMIT_BYTES:
+        found = f"{size:,} of {MAX_ITEM_BYTES:,} bytes ({size / MAX_ITEM_BYTES:.1%})"
+        if size * 100 >= MAX_ITEM_BYTES * WARN_FROM_PERCENT:
             remedy = (
                 "see that the app writes the list to S3 first: beyond the limit DynamoDB refuses the item, and "
                 "accounts added in the app would be in S3 only; this pipeline reads the cache only where S3 has no list"
@@ -148,22 +147,6 @@ class TablesExamination:
     def _denied(check: str, subject: str, error: AccessDeniedError, right: str, outcome: Outcome) -> Finding:
         remedy = error.remedy if isinstance(error, CredentialsError) else f"grant our role {right} ({POLICY})"
         return Finding.of_error(check, subject, error, remedy=remedy, outcome=outcome)
-
-
-def item_bytes(item: dict[str, Any]) -> int:
-    """About what DynamoDB counts of an item: names and values as UTF-8; numbers by their digits."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: dict[str, Any]) -> int:
-    ((kind, content),) = value.items()
-    if kind in {"S", "N"}:
-        return len(str(content).encode())
-    if kind == "M":
-        return 3 + sum(len(name.encode()) + _value_bytes(inner) + 1 for name, inner in content.items())
-    if kind == "L":
-        return 3 + sum(_value_bytes(inner) + 1 for inner in content)
-    return 1 if kind in {"BOOL", "NULL"} else len(str(content).encode())
 
 
 def _no_index(indexes: dict[str, Any], wanted: str) -> tuple[str, str]:
