@@ -35,7 +35,9 @@ def post_to_webhook(url: str, digest: Digest) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310
             return
     except urllib.error.HTTPError as error:
-        # Neither the address nor the answer is shown: both may hold the secret.
+        # The answer is not read, so its socket would stay open. Neither address nor answer is shown: both may hold the
+        # secret.
+        error.close()
         raise _refused(where, f"HTTP {error.code}", says_no=400 <= error.code < 500 and error.code != 429) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _refused(where, type(error).__name__, says_no=False) from None
