@@ -7,7 +7,7 @@ in `resolved`.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -147,15 +147,14 @@ class Resolution:
         self._faults: dict[str, ObjectFault] = {}
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
-        key, search = "", FamilySearch("")
+        search: FamilySearch | None = None
         for place, assignment in enumerate(assignments):
             if assignment.fault:
                 continue
             # The records of one key mostly follow each other.
-            if assignment.s3_key != key:
-                key = assignment.s3_key
-                search = self._search_of(ObjectFamily.of(key))
-                search.own_keys += (key,)
+            if search is None or assignment.s3_key != search.own_keys[-1]:
+                search = self._search_of(ObjectFamily.of(assignment.s3_key))
+                search.own_keys += (assignment.s3_key,)
             search.records.append(assignment)
             search.places.append(place)
 
@@ -198,7 +197,8 @@ class Resolution:
         # Several records may wait for one object, which counts once.
         unread = dict.fromkeys(self._object_before(search, index) for search, index in missing)
         if older := set(islice(filter(None, unread), _MOST_OLDER_OBJECTS)):
-            deque(self._fetch(older, source), maxlen=0)
+            # They end no search.
+            list(self._fetch(older, source))
         for search, index in missing:
             former = search.former.get(search.records[index].line_hash)
             search.located[index] = msgspec.structs.replace(search.located[index], former=former)
