@@ -51,7 +51,7 @@ format: $(INSTALLED) ## write the format that `make check` wants
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-bench: $(INSTALLED) ## measure next to others and to the machine's limit; writes benchmarks/RESULTS.md (12 minutes)
+bench: $(INSTALLED) ## measure next to others and to the machine's limit; writes benchmarks/RESULTS.md (16 minutes)
 	@$(BIN)/python -m benchmarks --output benchmarks/RESULTS.md
 
 clean: ## remove the embedded stack's state and Dagster's history; the next demo starts anew
