@@ -71,9 +71,12 @@ def stores_of(stack: Path | None) -> Iterator[None]:
     if stack is None:
         yield
         return
-    if not stack.is_dir():
+    # Another folder, such as the one around it, would get an empty stack, in which everything is missing.
+    if not (stack / "aws").is_dir():
         raise ConfigurationError(
-            "there is no embedded stack in this folder", where=str(stack), remedy="run `make demo` first"
+            "there is no embedded stack in this folder",
+            where=str(stack),
+            remedy="name the stack's own folder: `make demo` makes it in .billing/stack",
         )
     from billing_assets.local.environment import demo_environment, enter  # noqa: PLC0415  # only for the demo's stack
     from billing_assets.local.stack import EmbeddedStack  # noqa: PLC0415  # the same

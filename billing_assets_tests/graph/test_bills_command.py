@@ -152,7 +152,9 @@ def test_an_error_is_no_letter(shell: Shell) -> None:
         ((JANUARY, "--bill", "P3|nothing"), "of the same property: P3|CC|"),
         ((JANUARY, "--bill", "P77|nothing"), "no bill of that property"),
         (("2001-01", "--diff"), "partitions run from 2024-01"),
-        ((JANUARY, "--stack", "no/such/folder"), "run `make demo` first"),
+        ((JANUARY, "--stack", "no/such/folder"), "`make demo` makes it in .billing/stack"),
+        # A folder that is there, and is none of a stack's, must not become one.
+        ((JANUARY, "--stack", "docs"), "there is no embedded stack in this folder"),
     ):
         code, out, err = shell.bills(*words)
         assert (code, out) == (1, ""), words
