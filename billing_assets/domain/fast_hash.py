@@ -162,14 +162,10 @@ def matched(text: bytes, stored_hash: str) -> tuple[str, HashVersion] | None:
 
     Of values that have a stored hash, each stands as `json` writes it: so the other version's hash is right as well.
     """
-    if not _is_usual(text):
+    read = _as_it_stands(text)
+    if read is None:
         return None
-    try:
-        template, values = _shapes.values_of(text)
-    except (ValueError, RecursionError):
-        return None
-    if not template.tries_left:
-        return None
+    template, values = read
     v2 = (template.v2 or template.v1).joined(values)
     version: HashVersion = "v2" if v2 == stored_hash and template.v2 is not None else "v1"
     if v2 != stored_hash and (template.v2 is None or template.v1.joined(values) != stored_hash):
@@ -182,16 +178,23 @@ def matched(text: bytes, stored_hash: str) -> tuple[str, HashVersion] | None:
 
 def joined(text: bytes) -> Hashes | None:
     """The hashes of a line's values as they stand: right if one of them is a stored one; None where that is no use."""
+    read = _as_it_stands(text)
+    if read is None:
+        return None
+    template, values = read
+    v1 = template.v1.joined(values)
+    return v1, v1 if template.v2 is None else template.v2.joined(values)
+
+
+def _as_it_stands(text: bytes) -> tuple[_Template, tuple[msgspec.Raw, ...]] | None:
+    """A line's template and values, if joining them may give its hash."""
     if not _is_usual(text):
         return None
     try:
-        template, values = _shapes.values_of(text)
+        read = _shapes.values_of(text)
     except (ValueError, RecursionError):
         return None
-    if not template.tries_left:
-        return None
-    v1 = template.v1.joined(values)
-    return v1, v1 if template.v2 is None else template.v2.joined(values)
+    return read if read[0].tries_left else None
 
 
 def hashes(text: bytes) -> Hashes | None:

@@ -104,7 +104,8 @@ class StageFourObjects:
         waiting = deque(keys)
         ready: deque[tuple[str, bytes | ObjectFault]] = deque()
         done = 0
-        with closing(self._new_gets()) as gets, closing(SureGets(self._get_after)) as sure:
+        access = BucketAccess.of(self._clients, self._bucket, seconds=min(_REQUEST_SECONDS, self._retry_seconds))
+        with closing(SignedGets(access)) as gets, closing(SureGets(self._get_after)) as sure:
             while waiting or ready or gets.in_flight or sure.in_flight:
                 if len(ready) <= _READY_ENOUGH:
                     free = self._pace.limit - gets.in_flight - sure.in_flight - len(ready)
@@ -115,11 +116,6 @@ class StageFourObjects:
                     if self._on_progress is not None:
                         self._on_progress(done, len(keys))
                     yield ready.popleft()
-
-    def _new_gets(self) -> SignedGets:
-        seconds = min(_REQUEST_SECONDS, self._retry_seconds)
-        access = BucketAccess.of(self._clients, self._bucket, seconds=seconds)
-        return SignedGets(access)
 
     def _ask(self, keys: list[str], gets: SignedGets, sure: SureGets) -> None:
         if not keys:

@@ -302,7 +302,7 @@ def test_a_daemon_that_was_away_forgets_nothing_and_repeats_nothing(bucket: str,
         assert daemon.tick("2026-03-08T13:01") == []
 
 
-@pytest.mark.skipif(not FULL, reason="ten minutes: BILLING_ASSETS_FULL=1 runs it")
+@pytest.mark.skipif(not FULL, reason="twenty minutes: BILLING_ASSETS_FULL=1 runs it")
 @pytest.mark.timeout(3600)
 @of_dagster_itself
 @pytest.mark.parametrize("zone", ["America/Santiago"])
