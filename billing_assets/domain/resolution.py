@@ -183,7 +183,9 @@ class Resolution:
         """Read the objects, and empty the set; the searches that each of them ends."""
         wanted = len(needed)
         for key, body in source.fetch(sorted(needed)):
-            needed.discard(key)
+            if key not in needed:
+                raise RuntimeError(f"the object source answered {key}, which nobody waits for")
+            needed.remove(key)
             family = ObjectFamily.of(key).identity
             if self._read(key, body, self._searches[family]):
                 # No record is left that could ask for the family again.

@@ -414,6 +414,18 @@ def test_an_object_that_was_never_answered_is_taken_for_a_missing_one() -> None:
         resolve([an_assignment(LINE), an_assignment(LINE, NEWER)], Forgetful({KEY: jsonl(LINE)}))
 
 
+@pytest.mark.parametrize("answered", [[KEY, KEY], [KEY, NEWEST]], ids=["twice", "unasked"])
+def test_an_object_that_nobody_waits_for_is_read(answered: list[str]) -> None:
+    """A source that answers a key twice, or another key, is an error: whose lines would they be?"""
+
+    class Talkative(InMemoryObjects):
+        def fetch(self, keys: Collection[str]) -> Any:
+            return super().fetch(answered if keys else [])
+
+    with pytest.raises(RuntimeError, match=f"^the object source answered {answered[-1]}, which nobody waits for$"):
+        resolve([an_assignment(LINE), an_assignment(LINE, NEWER)], Talkative({KEY: jsonl(LINE), NEWEST: jsonl(LINE)}))
+
+
 def test_no_records_are_an_error() -> None:
     """A period without records has no rows, and reads nothing."""
     rows, figures = resolve([], InMemoryObjects({KEY: jsonl(LINE)}))
