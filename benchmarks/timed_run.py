@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _IMPORTS = {
-    "import dagster": ("dagster", "dagster._cli"),
+    # With what keeps its events, which an empty run imports too (SQLAlchemy and Alembic).
+    "import dagster": ("dagster", "dagster._cli", "dagster._core.storage.sqlite_storage"),
     "import our definitions": ("billing_assets.definitions",),
     "import boto3, libcurl": ("boto3", "pycurl"),
     "import pyarrow": ("pyarrow", "pyarrow.parquet"),

@@ -219,7 +219,7 @@ class StageFourObject:
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
-        rivals = self._perhaps_equal(position)
+        rivals = self._perhaps_equal(position) if position else ()
         return sum(self._v2(other) == v2 for other in rivals) if rivals else 0
 
     def _perhaps_equal(self, position: int) -> list[int]:

@@ -25,6 +25,8 @@ from billing_assets.stores.sure_gets import StoppedError, SureGets
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from types_boto3_s3.paginator import ListObjectsV2Paginator
+
     from billing_assets.domain.errors import StoreUnavailableError
     from billing_assets.domain.stage4 import ObjectFamily
     from billing_assets.stores.aws import AwsClients
@@ -153,19 +155,20 @@ class StageFourObjects:
 
     def siblings(self, families: Collection[ObjectFamily]) -> Iterator[tuple[ObjectFamily, list[str]]]:
         """The keys now under each family's prefix, listed by boto3."""
+        # Made once: each thread would read botocore's description of it anew, and wait for the others' reading.
+        paginator = self._clients.s3_single_try.get_paginator("list_objects_v2")
         with ThreadPoolExecutor(_LISTING_THREADS, thread_name_prefix="siblings") as pool:
-            yield from pool.map(lambda family: (family, self._list(family.prefix)), families)
+            yield from pool.map(lambda family: (family, self._list(paginator, family.prefix)), families)
 
-    def _list(self, prefix: str) -> list[str]:
+    def _list(self, paginator: ListObjectsV2Paginator, prefix: str) -> list[str]:
         from botocore.exceptions import ClientError  # noqa: PLC0415  # vendor, imported when used
 
         def keys() -> list[str]:
             asked_at = time.monotonic()
             with as_billing_error(f"s3://{self._bucket}/{prefix}*"):
                 try:
-                    pages = self._clients.s3_single_try.get_paginator("list_objects_v2")
-                    found = pages.paginate(Bucket=self._bucket, Prefix=prefix)
-                    return [listed["Key"] for page in found for listed in page.get("Contents", ())]
+                    pages = paginator.paginate(Bucket=self._bucket, Prefix=prefix)
+                    return [listed["Key"] for page in pages for listed in page.get("Contents", ())]
                 except ClientError as error:
                     self._heed(error, asked_at)
                     raise

@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
+
+from benchmarks import laden_chain
+from benchmarks.period_run import CHAIN
+from billing_assets.definitions import defs
 
 PROJECT = Path(__file__).parents[2]
 
@@ -42,3 +47,12 @@ def test_competitors_disagree_or_a_benchmark_is_broken(printed: str) -> None:
 def test_a_small_runs_figures_are_taken_for_results(printed: str) -> None:
     """A small run says that its figures say nothing."""
     assert "a small run: its figures say nothing" in printed.splitlines()[0]
+
+
+def test_the_chain_without_work_carries_other_checks_than_the_chain() -> None:
+    """As many checks run with the four assets that only import as with ours."""
+    run = [
+        len(dg.AssetSelection.assets(*names).resolve_checks(each.resolve_asset_graph()))
+        for each, names in ((laden_chain.defs, laden_chain.NAMES), (defs, CHAIN))
+    ]
+    assert run == [laden_chain.CHECKS, laden_chain.CHECKS]

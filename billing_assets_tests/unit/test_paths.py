@@ -19,7 +19,7 @@ from billing_assets.domain.json_text import NumberText, decode_exactly
 from billing_assets.domain.line_items import FLAGS, SPELLINGS, LineItem
 from billing_assets.domain.periods import Month
 from billing_assets.domain.resolved import resolve
-from billing_assets.domain.usual_lines import item_of, usual_line
+from billing_assets.domain.usual_lines import LearningDecoder, item_of, usual_line
 from billing_assets.local.sample import Sample, generate
 from billing_assets_tests.unit.making import KEY, InMemoryObjects, an_assignment, jsonl, row_of
 
@@ -108,6 +108,19 @@ def test_a_usual_line_is_read_otherwise(line: dict[str, Any]) -> None:
     usual = usual_line(text.encode())
     assert usual is not None
     assert item_of(usual) == LineItem.from_line(decode_exactly(text))
+
+
+@given(_lines, _lines)
+def test_the_order_of_the_first_lines_fields_changes_what_others_say(
+    first: dict[str, Any], line: dict[str, Any]
+) -> None:
+    """Whatever stood in the first line, and after one that can't be decoded, a line is read as ever."""
+    decoder = LearningDecoder()
+    with pytest.raises(ValueError, match="malformed"):
+        decoder.decode(b'{"Property ID": x}')
+    decoder.decode(json.dumps(first).encode())
+    text = json.dumps(line)
+    assert item_of(decoder.decode(text.encode())) == LineItem.from_line(decode_exactly(text))
 
 
 @given(_odd_lines, st.booleans())
