@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from billing_assets.domain import fast_hash
+from billing_assets.domain.joined_lines import JoinedLines
 from billing_assets.domain.json_text import decode_exactly
 from billing_assets.domain.line_hash import HashVersion, line_hash
 from billing_assets.domain.line_items import LineItem
@@ -26,6 +27,7 @@ from billing_assets.domain.usual_lines import item_of, telling_fields, usual_lin
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from billing_assets.domain.joined_lines import JoinedLine
     from billing_assets.domain.usual_lines import UsualLine
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
@@ -131,7 +133,7 @@ class StageFourObject:
         self._passed_over: set[int] = set()
         self._usual: dict[int, UsualLine | None] = {}
         self._hashed: dict[int, fast_hash.Hashes | None] = {}
-        self._joined: dict[str, tuple[int, str, HashVersion]] | None = None
+        self._joined: JoinedLines | None = None
         # The first lines, so many as have been looked at, by fields that tell most of them apart.
         self._tellings: list[tuple[Any, Any] | None] = []
         self._by_telling: dict[tuple[Any, Any], list[int]] = {}
@@ -166,16 +168,11 @@ class StageFourObject:
                 return self._named(position, hashes[1], "v1" if hashes[0] == stored_hash else "v2")
         return None
 
-    def _joined_for_sure(self, stored_hash: str, hint: int | None) -> tuple[int, str, HashVersion] | None:
-        """The first line whose values as they stand have the hash, if no line that comes before it can be named too."""
+    def _joined_for_sure(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
+        """A line whose values as they stand have the hash, if no line that comes before it can be named too."""
         if self._joined is None:
-            self._joined = {}
-            for position, text in enumerate(self._lines):
-                hashes = fast_hash.joined(text)
-                if hashes is not None:
-                    self._joined.setdefault(hashes[0], (position, hashes[1], "v1"))
-                    self._joined.setdefault(hashes[1], (position, hashes[1], "v2"))
-        found = self._joined.get(stored_hash)
+            self._joined = JoinedLines(self._lines)
+        found = self._joined.find(stored_hash, hint)
         if found is None:
             return None
         rivals = self._perhaps_equal(found[0])

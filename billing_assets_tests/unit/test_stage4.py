@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from billing_assets.domain import stage4
 from billing_assets.domain.stage4 import ObjectFamily, StageFourObject, UnreadableObjectError, newer_siblings
 from billing_assets_tests.unit.making import KEY, NEWER, NEWEST, OLDER, a_line, gz, jsonl, v1, v2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOM = b"\xef\xbb\xbf"
 FIRST, SECOND = a_line({"id": 1}), a_line({"id": 2})
@@ -294,3 +298,24 @@ def test_the_fast_path_picks_another_line_than_the_plain_one_would_give(
         named = lines.named_by({stored})[stored]
         expected = next((line for line in named if line.position == hint), named[0] if named else None)
         assert lines.pick(stored, hint) in (None, expected)
+
+
+@given(
+    contents=st.lists(st.integers(0, 3), min_size=1, max_size=9),
+    records=st.lists(
+        st.tuples(st.integers(0, 3), st.none() | st.integers(-1, 11), st.sampled_from([v1, v2])), min_size=1, max_size=6
+    ),
+)
+def test_what_one_record_looked_for_changes_what_the_next_one_finds(
+    contents: list[int], records: list[tuple[int, int | None, Callable[[dict[str, Any]], str]]]
+) -> None:
+    """Each record, asked for one after the other, finds the hinted line if its hash names it, else the first."""
+    # Two and two are alike in what tells most lines apart.
+    read = [a_line({"id": content, "Line Item Charge": f"${content // 2}.00"}) for content in contents]
+    lines = StageFourObject(KEY, jsonl(*read))
+    for content, hint, hash_of in records:
+        stored = hash_of(a_line({"id": content, "Line Item Charge": f"${content // 2}.00"}))
+        named = [position for position, other in enumerate(contents) if other == content]
+        picked = lines.pick(stored, hint)
+        assert (picked and picked.position) == (hint if hint in named else next(iter(named), None))
+        assert picked is None or picked == lines.named_by({stored})[stored][named.index(picked.position)]

@@ -1,0 +1,67 @@
+"""An object's lines by the hashes of their values as they stand, joined no further than a record asks.
+
+Source: DESIGN.md decision 9. How one line is joined is in `fast_hash`; whether what is found here may be billed is
+decided in `stage4`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_assets.domain import fast_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from billing_assets.domain.line_hash import HashVersion
+
+JoinedLine = tuple[int, str, "HashVersion"]
+"""A line's position, its v2 hash, and the version of the hash that it was found by."""
+
+_NEAR = (-1, 1, -2, 2)
+"""How far from its hint a line is looked for first: one that is added or removed moves the others by a place."""
+
+
+class JoinedLines:
+    """Finds lines that have a hash; each line is joined once at most.
+
+    Args:
+        lines: Of one object, in their order.
+    """
+
+    __slots__ = ("_by_hash", "_joined", "_lines", "_next")
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines = lines
+        self._by_hash: dict[str, JoinedLine] = {}
+        self._joined: set[int] = set()
+        self._next = 0
+
+    def find(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
+        """A line that has the hash, not always the first; None says nothing, since values may stand otherwise."""
+        return self._by_hash.get(stored_hash) or self._join_until(stored_hash, hint)
+
+    def _join_until(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
+        for position in self._not_joined(hint):
+            self._joined.add(position)
+            hashes = fast_hash.joined(self._lines[position])
+            if hashes is None:
+                continue
+            v1, v2 = hashes
+            self._by_hash.setdefault(v1, (position, v2, "v1"))
+            self._by_hash.setdefault(v2, (position, v2, "v2"))
+            if stored_hash in hashes:
+                return self._by_hash[stored_hash]
+        return None
+
+    def _not_joined(self, hint: int | None) -> Iterator[int]:
+        """Positions, those near the hint first."""
+        count = len(self._lines)
+        if hint is not None:
+            near = (hint + distance for distance in _NEAR)
+            yield from (position for position in near if 0 <= position < count and position not in self._joined)
+        while self._next < count:
+            position = self._next
+            self._next += 1
+            if position not in self._joined:
+                yield position
