@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 import billing_assets.definitions  # noqa: F401  # Dagster's code location pays for it in every run
+from billing_assets.defs.resources import aws_clients
 
 _PERIODS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m", end_offset=13)
 _Results = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -36,9 +37,7 @@ def laden_assignments() -> None:
     """What reading DynamoDB and writing Parquet import, and the client's making."""
     import pyarrow.parquet  # noqa: F401, PLC0415
 
-    from billing_assets.stores.aws import AwsClients  # noqa: PLC0415
-
-    _ = AwsClients().dynamodb
+    _ = aws_clients().dynamodb
 
 
 @dg.asset(partitions_def=_PERIODS, deps=[laden_assignments], check_specs=_checks("laden_line_items", LINE_ITEMS_CHECKS))
@@ -46,9 +45,7 @@ def laden_line_items() -> Iterator[_Results]:
     """What reading S3 imports, and the client's making."""
     import pycurl  # noqa: F401, PLC0415
 
-    from billing_assets.stores.aws import AwsClients  # noqa: PLC0415
-
-    _ = AwsClients().s3_single_try
+    _ = aws_clients().s3_single_try
     yield from _results(LINE_ITEMS_CHECKS)
 
 

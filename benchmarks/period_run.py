@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,9 +129,9 @@ def _runs_next_to_empty_ones(
         holds=chain <= 1.5 * empty,
     )
     ways: list[tuple[object, ...]] = [
-        (name, f"{spent / empty:.2f} ×", seconds(spent)) for name, spent in medians.items()
+        (name, f"{medians[name] / empty:.2f} ×", seconds(medians[name])) for name in _WAYS
     ]
-    section.parts.append(table(("", "to the empty ones", "wall"), sorted(ways, key=itemgetter(1))))
+    section.parts.append(table(("", "to the empty ones", "wall"), ways))
     rows: list[tuple[object, ...]] = [(door, seconds(statistics.median(spent))) for door, spent in doors.items()]
     section.parts.append(f"**Where the chain's time goes**\n\n{table(('', 'seconds'), rows)}")
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import astuple
 
+from billing_assets.domain.json_text import as_it_stands
 from billing_assets.domain.line_hash import VOLATILE_V1, VOLATILE_V2
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Hashes = tuple[str, str]
 """A line's v1 and v2 hash."""
 
-_as_they_stand = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _dump = json.JSONEncoder(sort_keys=True).encode
 
@@ -102,7 +102,7 @@ class _Shapes:
             except msgspec.ValidationError:
                 # Other fields than these.
                 pass
-        values = _as_they_stand(text)
+        values = as_it_stands(text)
         template = _template_of(tuple(values))
         self._latest = self._shape_of(template) or latest
         return template, tuple(values.values())

@@ -216,11 +216,13 @@ class StageFourObject:
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
-        rivals = self._perhaps_equal(position) if position else ()
+        rivals = self._perhaps_equal(position)
         return sum(self._v2(other) == v2 for other in rivals) if rivals else 0
 
     def _perhaps_equal(self, position: int) -> list[int]:
         """The lines in front that may have a hash of this one."""
+        if position == 0:
+            return []
         for other in range(len(self._tellings), position + 1):
             tells = self._tells(other)
             self._tellings.append(tells)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from billing_assets.domain.json_text import text_of
+from billing_assets.domain.json_text import as_it_stands, text_of
 from billing_assets.domain.line_hash import VOLATILE_V2
 from billing_assets.domain.line_items import FLAGS, SPELLINGS, LineItem, is_true, money_of
 
@@ -57,11 +57,10 @@ class LearningDecoder:
             RecursionError: It is nested too deeply.
         """
         if self._decode is None:
-            self._decode = _decoder_of(_fields_of(text))
+            self._decode = _decoder_of(as_it_stands(text))
         return self._decode(text)
 
 
-_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decoder = LearningDecoder()
 _values_of = attrgetter(*(_ATTRIBUTES[field] for field in _READ))
 _telling_of = attrgetter(_ATTRIBUTES["Line Item Charge"], _ATTRIBUTES["Line Item Description"])
