@@ -19,7 +19,7 @@ help: ## this list
 
 install: $(INSTALLED) ## .venv with everything pinned
 
-$(INSTALLED): constraints.txt pyproject.toml
+$(INSTALLED): constraints.txt pyproject.toml billing_assets/domain/_line_reader.pyx
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none is on the PATH: install one, or name it with 'make PYTHON=/path/to/python3.11'." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "'$(PYTHON) -m venv' failed: install the venv package of your system (Debian: python3-venv)." >&2; exit 1; }
 	@echo "Installing the pinned packages (two minutes, once) ..."

@@ -45,7 +45,9 @@ class Section:
         """The section as markdown."""
         promises = ""
         if self.verdicts:
-            rows = [(promise, shown, "yes" if holds else "**no**") for promise, shown, holds in self.verdicts]
+            rows: list[tuple[object, ...]] = [
+                (promise, shown, "yes" if holds else "**no**") for promise, shown, holds in self.verdicts
+            ]
             promises = table(("must show", "measured", "holds"), rows)
         return "\n\n".join(filter(None, [f"## {self.title}", self.intro, promises, *self.parts]))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from billing_assets.domain import fast_hash
 from billing_assets.domain.line_hash import line_hash
+from billing_assets.domain.line_readers import readers
 
 if TYPE_CHECKING:
     from benchmarks.task import Task
@@ -22,7 +22,13 @@ def prepare(task: Task) -> State:
 
 def run(_: Task, lines: State) -> int:
     """Hash them."""
-    return sum(fast_hash.matched(text, stored) is not None for text, stored in lines)
+    return sum(_has(text, stored) for text, stored in lines)
+
+
+def _has(text: bytes, stored: str) -> bool:
+    reading = readers.read(text)
+    # The first lines of a kind have no reader yet.
+    return stored == line_hash(json.loads(text), "v2") if reading is None else reading.matched(stored) is not None
 
 
 def answers(_: Task, lines: State, hashed: int) -> tuple[str, int, str]:

@@ -1,6 +1,6 @@
 """An object's lines by the hashes of their values as they stand, joined no further than a record asks.
 
-Source: DESIGN.md decision 9. How one line is joined is in `fast_hash`; whether what is found here may be billed is
+Source: DESIGN.md decision 9. How one line is read is in `line_reader`; whether what is found here may be billed is
 decided in `stage4`.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from billing_assets.domain import fast_hash
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from billing_assets.domain.line_hash import HashVersion
+    from billing_assets.domain.line_reader import Reading
 
 JoinedLine = tuple[int, str, "HashVersion"]
 """A line's position, its v2 hash, and the version of the hash that it was found by."""
@@ -23,16 +22,18 @@ _NEAR = (-1, 1, -2, 2)
 
 
 class JoinedLines:
-    """Finds lines that have a hash; each line is joined once at most.
+    """Finds lines that have a hash; each line is hashed once at most.
 
     Args:
-        lines: Of one object, in their order.
+        count: Of the lines of one object.
+        reading_at: The line at a position as it stands, if it can be read so.
     """
 
-    __slots__ = ("_by_hash", "_joined", "_lines", "_next")
+    __slots__ = ("_by_hash", "_count", "_joined", "_next", "_reading_at")
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self._lines = lines
+    def __init__(self, count: int, reading_at: Callable[[int], Reading | None]) -> None:
+        self._count = count
+        self._reading_at = reading_at
         self._by_hash: dict[str, JoinedLine] = {}
         self._joined: set[int] = set()
         self._next = 0
@@ -44,10 +45,10 @@ class JoinedLines:
     def _join_until(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
         for position in self._not_joined(hint):
             self._joined.add(position)
-            hashes = fast_hash.joined(self._lines[position])
-            if hashes is None:
+            reading = self._reading_at(position)
+            if reading is None:
                 continue
-            v1, v2 = hashes
+            hashes = v1, v2 = reading.hashes()
             self._by_hash.setdefault(v1, (position, v2, "v1"))
             self._by_hash.setdefault(v2, (position, v2, "v2"))
             if stored_hash in hashes:
@@ -56,7 +57,7 @@ class JoinedLines:
 
     def _not_joined(self, hint: int | None) -> Iterator[int]:
         """Positions, those near the hint first."""
-        count = len(self._lines)
+        count = self._count
         if hint is not None:
             near = (hint + distance for distance in _NEAR)
             yield from (position for position in near if 0 <= position < count and position not in self._joined)

@@ -11,6 +11,11 @@ from typing import Any
 
 import msgspec
 
+_MAX_BRACKETS = 200
+"""A line with more of them may be nested too deeply for `json`."""
+_MAX_DIGITS = 4300
+"""`json` refuses integers of more digits."""
+_MANY_DIGITS = re.compile(rb"[0-9]{%d}" % _MAX_DIGITS)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -35,6 +40,13 @@ def decode_exactly(text: str) -> Any:
 
 as_it_stands = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 """The fields of a JSON object's bytes, each value as the bytes that stand there; raises as `decode_exactly` does."""
+
+
+def is_moderate(line: bytes) -> bool:
+    """Whether nothing in a line is so deep or so long that `json`, unlike msgspec, may refuse it."""
+    if line.count(b"[") + line.count(b"{") > _MAX_BRACKETS:
+        return False
+    return len(line) < _MAX_DIGITS or _MANY_DIGITS.search(line) is None
 
 
 def storable(text: str) -> str:

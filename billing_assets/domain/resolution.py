@@ -93,6 +93,8 @@ class FamilySearch(msgspec.Struct):
     """Where each of them stands among the period's."""
     located: list[Located] = msgspec.field(default_factory=list)
     """One for each record, once the search has ended."""
+    picked_apart: bool = False
+    """Whether each record has found a line that no other one names: nothing is left to share out."""
     named: dict[str, dict[str, tuple[NamedLine, ...]]] = msgspec.field(default_factory=dict)
     """By key and hash: the lines that it names there, also if there are none."""
     nearest: dict[tuple[str, int | None], HintedLine | None] = msgspec.field(default_factory=dict)
@@ -107,7 +109,8 @@ class FamilySearch(msgspec.Struct):
 
     def read(self, key: str, lines: StageFourObject) -> bool:
         """Look for every record's line in one object of the family; whether that ends the search."""
-        if self.own_keys.count(key) == len(self.own_keys) and self._picked_apart(key, lines):
+        if self.own_keys.count(key) == len(self.own_keys) and self._pick_apart(key, lines):
+            self.picked_apart = True
             return True
         self.named[key] = lines.named_by({record.line_hash for record in self.records})
         for record in self.records:
@@ -119,7 +122,7 @@ class FamilySearch(msgspec.Struct):
                 self.former[record.line_hash] = max(filter(None, candidates), key=lambda former: former.age)
         return False
 
-    def _picked_apart(self, key: str, lines: StageFourObject) -> bool:
+    def _pick_apart(self, key: str, lines: StageFourObject) -> bool:
         """Whether each record finds a line that no other record wants: the usual case, and the fast one.
 
         Sharing out equal lines gives each record the same line then, since every pick is still free.
@@ -144,6 +147,7 @@ class Resolution:
     def __init__(self, assignments: Iterable[Assignment]) -> None:
         self.figures = ReadingFigures()
         self._searches: dict[ObjectFamily, FamilySearch] = {}
+        self._identities: dict[str, ObjectFamily] = {}
         self._faults: dict[str, ObjectFault] = {}
         self._siblings: dict[str, list[str]] = {}
         self._listings: dict[str, int] = defaultdict(int)
@@ -153,13 +157,14 @@ class Resolution:
                 continue
             # The records of one key mostly follow each other.
             if search is None or assignment.s3_key != search.own_keys[-1]:
-                search = self._search_of(ObjectFamily.of(assignment.s3_key))
+                search = self._search_of(assignment.s3_key)
                 search.own_keys += (assignment.s3_key,)
             search.records.append(assignment)
             search.places.append(place)
 
-    def _search_of(self, family: ObjectFamily) -> FamilySearch:
-        identity = family.identity
+    def _search_of(self, key: str) -> FamilySearch:
+        family = ObjectFamily.of(key)
+        identity = self._identities[key] = family.identity
         search = self._searches.get(identity)
         if search is None:
             search = self._searches[identity] = FamilySearch(family.name)
@@ -186,7 +191,7 @@ class Resolution:
             if key not in needed:
                 raise RuntimeError(f"the object source answered {key}, which nobody waits for")
             needed.remove(key)
-            family = ObjectFamily.of(key).identity
+            family = self._identities.get(key) or ObjectFamily.of(key).identity
             if self._read(key, body, self._searches[family]):
                 # No record is left that could ask for the family again.
                 yield self._searches.pop(family)

@@ -86,7 +86,10 @@ def resolve(assignments: Sequence[Assignment], source: ObjectSource) -> tuple[li
     rows = [_invalid(record) if record.fault else None for record in assignments]
     explainer = Explainer()
     for search in resolution.run(source):
-        given = share_out(search.records, search.located)
+        if search.picked_apart:
+            given: list[NamedLine | None] = [each.lines[0] for each in search.located]
+        else:
+            given = share_out(search.records, search.located)
         for place, record, located, line in zip(search.places, search.records, search.located, given, strict=True):
             rows[place] = _judged(record, located, line, explainer)
     found = [row for row in rows if row is not None]
@@ -101,10 +104,6 @@ def share_out(records: Sequence[Assignment], located: Sequence[Located]) -> list
     First come the records whose hint is the place of a line that they name and that is free, then the others, each
     taking the first free line that it names.
     """
-    alone = [each.lines[0] for each in located if len(each.lines) == 1]
-    if len(alone) == len({line.slot for line in alone}) == len(records):
-        # Each record names one line, and nobody else names it.
-        return [*alone]
     given: list[NamedLine | None] = [None] * len(records)
     taken: set[tuple[str, int]] = set()
     order = _order_of_precedence(records)

@@ -1,7 +1,7 @@
 """Stage 4 objects: their families, their lines, and finding a line by its hash.
 
-Source: SPEC.md sections 1.2 and 3. Fetching an object lives in `billing_assets.stores.objects`, the shortcut of hashing
-in `fast_hash`.
+Source: SPEC.md sections 1.2 and 3. Fetching an object lives in `billing_assets.stores.objects`, the shortcuts in
+`line_readers` and `fast_hash`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from billing_assets.domain import fast_hash
+from billing_assets.domain import fast_hash, line_readers
 from billing_assets.domain.joined_lines import JoinedLines
 from billing_assets.domain.json_text import decode_exactly
 from billing_assets.domain.line_hash import HashVersion, line_hash
 from billing_assets.domain.line_items import LineItem
-from billing_assets.domain.usual_lines import item_of, telling_fields, usual_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from billing_assets.domain.joined_lines import JoinedLine
-    from billing_assets.domain.usual_lines import UsualLine
+    from billing_assets.domain.line_reader import Reading
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """A larger object (or one that unpacks to more) is no Stage 4 output, and is called unreadable."""
@@ -126,17 +125,18 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_tellings", "_unusual", "_usual")
+    __slots__ = ("_alike", "_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_readings", "_unusual")
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
         self._passed_over: set[int] = set()
-        self._usual: dict[int, UsualLine | None] = {}
         self._hashed: dict[int, fast_hash.Hashes | None] = {}
         self._joined: JoinedLines | None = None
-        # The first lines, so many as have been looked at, by fields that tell most of them apart.
-        self._tellings: list[tuple[Any, Any] | None] = []
-        self._by_telling: dict[tuple[Any, Any], list[int]] = {}
+        # The first lines, so many as have been looked at.
+        self._readings: list[Reading | None] = []
+        # Where those lines stand that tell the same as this one; fields that differ between most lines of a bill.
+        self._alike: list[list[int]] = []
+        self._by_telling: dict[tuple[str, str], list[int]] = {}
         self._unusual: list[int] = []
 
     def __len__(self) -> int:
@@ -154,9 +154,10 @@ class StageFourObject:
         `named_by`, which gives the same slot.
         """
         if hint is not None and 0 <= hint < len(self._lines):
-            match = fast_hash.matched(self._lines[hint], stored_hash)
-            if match is not None:
-                return self._named(hint, *match)
+            reading = self._reading_at(hint)
+            if reading is not None and (match := reading.matched(stored_hash)) is not None:
+                v2, version = match
+                return NamedLine(hint, v2, self._equal_before(hint, v2), version, reading.item)
         if (sure := self._joined_for_sure(stored_hash, hint)) is not None:
             return self._named(*sure)
         for position in self._hint_first(hint):
@@ -171,12 +172,12 @@ class StageFourObject:
     def _joined_for_sure(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
         """A line whose values as they stand have the hash, if no line that comes before it can be named too."""
         if self._joined is None:
-            self._joined = JoinedLines(self._lines)
+            self._joined = JoinedLines(len(self._lines), self._reading_at)
         found = self._joined.find(stored_hash, hint)
         if found is None:
             return None
         rivals = self._perhaps_equal(found[0])
-        if hint is not None and 0 <= hint < len(self._lines) and self._tells(hint) in {None, self._tells(found[0])}:
+        if hint is not None and 0 <= hint < len(self._lines) and self._tells_the_same(hint, found[0]):
             rivals.append(hint)
         return None if rivals else found
 
@@ -221,24 +222,17 @@ class StageFourObject:
 
     def _perhaps_equal(self, position: int) -> list[int]:
         """The lines in front that may have a hash of this one."""
-        if position == 0:
+        if self._reading_at(position) is None:
+            return list(range(position))
+        alike = self._alike[position]
+        if alike[0] == position and not self._unusual:
             return []
-        for other in range(len(self._tellings), position + 1):
-            tells = self._tells(other)
-            self._tellings.append(tells)
-            if tells is None:
-                self._unusual.append(other)
-            else:
-                self._by_telling.setdefault(tells, []).append(other)
-        tells = self._tellings[position]
-        if tells is not None and not self._unusual and self._by_telling[tells][0] == position:
-            return []
-        candidates = range(position) if tells is None else (*self._by_telling[tells], *self._unusual)
-        return [other for other in candidates if other < position]
+        return [other for other in (*alike, *self._unusual) if other < position]
 
-    def _tells(self, position: int) -> tuple[Any, Any] | None:
-        usual = self._usual_at(position)
-        return None if usual is None else telling_fields(usual)
+    def _tells_the_same(self, one: int, other: int) -> bool:
+        """Whether two lines may be equal, for all that their readings say."""
+        readings = self._reading_at(one), self._reading_at(other)
+        return None in readings or self._alike[one] is self._alike[other]
 
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
@@ -255,10 +249,26 @@ class StageFourObject:
             self._hashed[position] = fast_hash.hashes(self._lines[position])
         return self._hashed[position]
 
-    def _usual_at(self, position: int) -> UsualLine | None:
-        if position not in self._usual:
-            self._usual[position] = usual_line(self._lines[position])
-        return self._usual[position]
+    def _reading_at(self, position: int) -> Reading | None:
+        if position >= len(self._readings):
+            self._read_until(position)
+        return self._readings[position]
+
+    def _read_until(self, position: int) -> None:
+        """Read the lines up to this one: those in front are asked for anyway, whether they are equal to it."""
+        read = line_readers.readers.read
+        for other in range(len(self._readings), position + 1):
+            reading = read(self._lines[other])
+            self._readings.append(reading)
+            if reading is None:
+                self._unusual.append(other)
+                self._alike.append([])
+            else:
+                # No hash leaves these out, so that they are equal in equal lines.
+                tells = reading.item.line_charge, reading.item.description
+                alike = self._by_telling.setdefault(tells, [])
+                alike.append(other)
+                self._alike.append(alike)
 
     def _hint_first(self, hint: int | None) -> Iterator[int]:
         count = len(self._lines)
@@ -275,9 +285,9 @@ class StageFourObject:
             return None
 
     def _item(self, position: int) -> LineItem | None:
-        usual = self._usual_at(position)
-        if usual is not None:
-            return item_of(usual)
+        reading = self._reading_at(position)
+        if reading is not None:
+            return reading.item
         try:
             return LineItem.from_line(decode_exactly(self._lines[position].decode()))
         except RecursionError:

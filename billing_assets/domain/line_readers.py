@@ -1,0 +1,79 @@
+"""Which reader reads a line: one for each kind of line, made once a few lines of that kind have come.
+
+Readers are compiled where there was a compiler when the package was installed; else they are Python's, which give the
+same readings in more than twice the time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from billing_assets.domain.json_text import as_it_stands
+from billing_assets.domain.line_reader import LinePlan
+from billing_assets.domain.line_reader import LineReader as PlainReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from billing_assets.domain.line_reader import Reader, Reading
+
+try:
+    from billing_assets.domain import _line_reader
+except ImportError:
+    # Installed without a compiler.
+    IS_COMPILED = False
+    FastestReader: Callable[[LinePlan], Reader] = PlainReader
+else:
+    IS_COMPILED = True
+    FastestReader = _line_reader.LineReader
+
+_WORTH_A_READER = 4
+"""So many lines with the same fields are worth the making of a reader."""
+_MAX_KINDS = 64
+
+
+class LineReaders:
+    """Those made so far, of which the one met last is tried first: the lines of an object are mostly of one kind.
+
+    Args:
+        make: Makes a reader of a plan.
+    """
+
+    def __init__(self, make: Callable[[LinePlan], Reader]) -> None:
+        self._make = make
+        self._by_names: dict[tuple[str, ...], Reader | None] = {}
+        self._seen: dict[tuple[str, ...], int] = {}
+        self._latest: Reader | None = None
+
+    def read(self, line: bytes) -> Reading | None:
+        """The line as it stands; None for one that is to be read in the plain way."""
+        if self._latest is not None and (reading := self._latest.read(line)) is not None:
+            return reading
+        try:
+            names = tuple(as_it_stands(line))
+        except (ValueError, RecursionError):
+            return None
+        reader = self._reader_of(names)
+        if reader is None or reader is self._latest:
+            return None
+        self._latest = reader
+        return reader.read(line)
+
+    def _reader_of(self, names: tuple[str, ...]) -> Reader | None:
+        if names in self._by_names:
+            return self._by_names[names]
+        seen = self._seen[names] = self._seen.get(names, 0) + 1
+        if seen < _WORTH_A_READER:
+            return None
+        if len(self._seen) > _MAX_KINDS:
+            self._seen.clear()
+            self._by_names.clear()
+        try:
+            self._by_names[names] = self._make(LinePlan(names))
+        except ValueError:
+            self._by_names[names] = None
+        return self._by_names[names]
+
+
+readers = LineReaders(FastestReader)
+"""The process's."""
