@@ -82,6 +82,19 @@ class ReadingFigures:
     families_listed: int = 0
 
 
+class Found(msgspec.Struct, frozen=True):
+    """What the objects of a family tell, read in the plain way."""
+
+    named: dict[str, dict[str, tuple[NamedLine, ...]]] = msgspec.field(default_factory=dict)
+    """By key and hash: the lines that it names there, also if there are none."""
+    nearest: dict[tuple[str, int | None], HintedLine | None] = msgspec.field(default_factory=dict)
+    former: dict[str, FormerLine] = msgspec.field(default_factory=dict)
+    """By hash: the newest line of an object that is not the record's own; such a record is not found or relocated."""
+
+
+_NOTHING_FOUND = Found()
+
+
 class FamilySearch(msgspec.Struct):
     """The records of one period that stand in one object family: only they can compete for a line."""
 
@@ -95,11 +108,8 @@ class FamilySearch(msgspec.Struct):
     """One for each record, once the search has ended."""
     picked_apart: bool = False
     """Whether each record has found a line that no other one names: nothing is left to share out."""
-    named: dict[str, dict[str, tuple[NamedLine, ...]]] = msgspec.field(default_factory=dict)
-    """By key and hash: the lines that it names there, also if there are none."""
-    nearest: dict[tuple[str, int | None], HintedLine | None] = msgspec.field(default_factory=dict)
-    former: dict[str, FormerLine] = msgspec.field(default_factory=dict)
-    """By hash: the newest line of an object that is not the record's own; such a record is not found or relocated."""
+    found: Found = _NOTHING_FOUND
+    """What objects have told that did not end the search; most searches end with the first."""
 
     @property
     def not_found(self) -> list[int]:
@@ -112,14 +122,17 @@ class FamilySearch(msgspec.Struct):
         if self.own_keys.count(key) == len(self.own_keys) and self._pick_apart(key, lines):
             self.picked_apart = True
             return True
-        self.named[key] = lines.named_by({record.line_hash for record in self.records})
+        if self.found is _NOTHING_FOUND:
+            self.found = Found()
+        found = self.found
+        found.named[key] = lines.named_by({record.line_hash for record in self.records})
         for record in self.records:
-            found = self.named[key][record.line_hash]
-            if record.s3_key == key and not found:
-                self.nearest[key, record.line_index] = HintedLine.at(record.line_index, lines)
-            elif record.s3_key != key and found:
-                candidates = FormerLine.of(key, found[0], lines), self.former.get(record.line_hash)
-                self.former[record.line_hash] = max(filter(None, candidates), key=lambda former: former.age)
+            named = found.named[key][record.line_hash]
+            if record.s3_key == key and not named:
+                found.nearest[key, record.line_index] = HintedLine.at(record.line_index, lines)
+            elif record.s3_key != key and named:
+                candidates = FormerLine.of(key, named[0], lines), found.former.get(record.line_hash)
+                found.former[record.line_hash] = max(filter(None, candidates), key=lambda former: former.age)
         return False
 
     def _pick_apart(self, key: str, lines: StageFourObject) -> bool:
@@ -200,23 +213,25 @@ class Resolution:
 
     def _look_back(self, source: ObjectSource) -> None:
         """Find what the missing lines were in older objects, a few of which are read for nothing else."""
-        missing = [(search, index) for search in self._searches.values() if search.named for index in search.not_found]
+        missing = [
+            (search, index) for search in self._searches.values() if search.found.named for index in search.not_found
+        ]
         # Several records may wait for one object, which counts once.
         unread = dict.fromkeys(self._object_before(search, index) for search, index in missing)
         if older := set(islice(filter(None, unread), _MOST_OLDER_OBJECTS)):
             # They end no search.
             list(self._fetch(older, source))
         for search, index in missing:
-            former = search.former.get(search.records[index].line_hash)
+            former = search.found.former.get(search.records[index].line_hash)
             search.located[index] = msgspec.structs.replace(search.located[index], former=former)
 
     def _object_before(self, search: FamilySearch, index: int) -> str | None:
         """The newest older object that may hold a missing line; None if it has been found, or all have been read."""
         record = search.records[index]
-        if record.line_hash in search.former:
+        if record.line_hash in search.found.former:
             return None
         older = older_siblings(record.s3_key, self._siblings.get(search.family, []))
-        return next((key for key in older if key not in search.named and key not in self._faults), None)
+        return next((key for key in older if key not in search.found.named and key not in self._faults), None)
 
     def _read(self, key: str, body: bytes | ObjectFault, search: FamilySearch) -> bool:
         """Look for lines in what came; whether that ends the search."""
@@ -259,20 +274,20 @@ class Resolution:
     def _locate(self, search: FamilySearch, record: Assignment) -> Located | ObjectFamily | str:
         """Where the record's line is, or else the family to list or the key to read before that is known."""
         own = record.s3_key
-        if lines := search.named.get(own, {}).get(record.line_hash):
+        if lines := search.found.named.get(own, {}).get(record.line_hash):
             return Located(own, lines)
         family = ObjectFamily.of(own)
         if family.timestamp is not None and family.name not in self._siblings:
             return family
         for sibling in newer_siblings(own, self._siblings.get(family.name, [])):
             fault = self._faults.get(sibling)
-            if fault is None and sibling not in search.named:
+            if fault is None and sibling not in search.found.named:
                 return sibling
             if fault is None:
-                if lines := search.named[sibling][record.line_hash]:
+                if lines := search.found.named[sibling][record.line_hash]:
                     return Located(sibling, lines)
             elif fault.reason == OBJECT_MISSING and self._listings[family.name] < _MAX_LISTINGS:
                 # It was there when listed: the app has rewritten the file under a still newer timestamp since.
                 return family
         fault = self._faults.get(own) or ObjectFault(LINE_NOT_FOUND)
-        return Located(own, (), fault, search.nearest.get((own, record.line_index)))
+        return Located(own, (), fault, search.found.nearest.get((own, record.line_index)))

@@ -125,7 +125,16 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = ("_alike", "_by_telling", "_hashed", "_joined", "_lines", "_passed_over", "_readings", "_unusual")
+    __slots__ = (
+        "_first_alike",
+        "_first_telling",
+        "_hashed",
+        "_joined",
+        "_lines",
+        "_passed_over",
+        "_readings",
+        "_unusual",
+    )
 
     def __init__(self, key: str, body: bytes) -> None:
         self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
@@ -134,9 +143,9 @@ class StageFourObject:
         self._joined: JoinedLines | None = None
         # The first lines, so many as have been looked at.
         self._readings: list[Reading | None] = []
-        # Where those lines stand that tell the same as this one; fields that differ between most lines of a bill.
-        self._alike: list[list[int]] = []
-        self._by_telling: dict[tuple[str, str], list[int]] = {}
+        # Where the first of them stands that tells the same; a line that can't be read stands for itself.
+        self._first_alike: list[int] = []
+        self._first_telling: dict[tuple[str, str], int] = {}
         self._unusual: list[int] = []
 
     def __len__(self) -> int:
@@ -224,15 +233,16 @@ class StageFourObject:
         """The lines in front that may have a hash of this one."""
         if self._reading_at(position) is None:
             return list(range(position))
-        alike = self._alike[position]
-        if alike[0] == position and not self._unusual:
+        first = self._first_alike[position]
+        if first == position and not self._unusual:
             return []
-        return [other for other in (*alike, *self._unusual) if other < position]
+        alike = (other for other in range(first, position) if self._first_alike[other] == first)
+        return [*alike, *(other for other in self._unusual if other < position)]
 
     def _tells_the_same(self, one: int, other: int) -> bool:
         """Whether two lines may be equal, for all that their readings say."""
         readings = self._reading_at(one), self._reading_at(other)
-        return None in readings or self._alike[one] is self._alike[other]
+        return None in readings or self._first_alike[one] == self._first_alike[other]
 
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
@@ -256,19 +266,17 @@ class StageFourObject:
 
     def _read_until(self, position: int) -> None:
         """Read the lines up to this one: those in front are asked for anyway, whether they are equal to it."""
-        read = line_readers.readers.read
-        for other in range(len(self._readings), position + 1):
+        read, readings = line_readers.readers.read, self._readings
+        for other in range(len(readings), position + 1):
             reading = read(self._lines[other])
-            self._readings.append(reading)
+            readings.append(reading)
             if reading is None:
                 self._unusual.append(other)
-                self._alike.append([])
+                self._first_alike.append(other)
             else:
                 # No hash leaves these out, so that they are equal in equal lines.
                 tells = reading.item.line_charge, reading.item.description
-                alike = self._by_telling.setdefault(tells, [])
-                alike.append(other)
-                self._alike.append(alike)
+                self._first_alike.append(self._first_telling.setdefault(tells, other))
 
     def _hint_first(self, hint: int | None) -> Iterator[int]:
         count = len(self._lines)

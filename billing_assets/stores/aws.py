@@ -7,6 +7,7 @@ What AWS answers when it says no is put into words in `aws_errors`; how the sess
 from __future__ import annotations
 
 import functools
+import gc
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,6 +76,9 @@ class AwsClients:
                 )
                 with as_billing_error("the AWS configuration"):
                     self._clients[service, attempts] = self.session.client(service, config=config)
+                # Tens of thousands of objects describe a service for as long as the process lives: no collection looks
+                # at them again.
+                gc.freeze()
             return self._clients[service, attempts]
 
 
