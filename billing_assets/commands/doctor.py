@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from billing_assets.commands import doctor_printed as printed
 from billing_assets.commands.doctor_dagster import look_at_daemon, look_at_home, look_at_instance
 from billing_assets.commands.spinner import spinner
+from billing_assets.domain import line_readers
 from billing_assets.domain.errors import BillingError
 from billing_assets.domain.findings import Finding, Outcome, something_is_missing
 from billing_assets.settings import Settings, aws_variables
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 BUCKET = "s3.bucket"
 ASSIGNMENTS = "dynamodb.assignments"
 _HOME, _INSTANCE = "dagster.home", "dagster.instance"
+_READER = "installation.reader"
 
 _SNOWFLAKE_REMEDY = (
     "set the SNOWFLAKE_ variables (docs/operations.md) where master bills are to be exported; until then leave "
@@ -125,6 +127,7 @@ def all_looks(settings: Settings, *, read_only: bool, is_stack: bool) -> list[Lo
         *_bucket_looks(settings, clients, read_only=read_only),
         *_storage_looks(settings, clients, read_only=read_only),
         Look(LOGIN, SUBJECTS[LOGIN], partial(_snowflake, settings)),
+        Look(_READER, "reader of bill lines", look_at_reader),
         Look(_HOME, "DAGSTER_HOME", partial(look_at_home, _HOME)),
         Look(_INSTANCE, "Dagster's storage", partial(look_at_instance, _INSTANCE), _HOME),
         Look(
@@ -210,6 +213,20 @@ def _snowflake(settings: Settings) -> list[Finding]:
 
     resource = SnowflakeExportResource.from_variables(settings.variables_set).process_config_and_initialize()
     return look_at_snowflake(resource.connect, resource.target)
+
+
+def look_at_reader() -> Finding:
+    """Whether the reader of lines was compiled; without a compiler the package installs all the same."""
+    subject = "reader of bill lines"
+    if line_readers.IS_COMPILED:
+        return Finding.ok(_READER, subject, "compiled")
+    return Finding(
+        _READER,
+        subject,
+        Outcome.ABSENT,
+        "not compiled: the same results, while resolving takes up to twice the processor's time",
+        "install a C compiler and Python's headers (Debian: gcc, python3-dev), then install this package again",
+    )
 
 
 def warm_up(settings: Settings) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing_assets.cli import main
-from billing_assets.commands.doctor import all_looks, examined
+from billing_assets.commands.doctor import all_looks, examined, look_at_reader
+from billing_assets.domain import line_readers
 from billing_assets.domain.findings import Finding, Outcome, something_is_missing
 from billing_assets.settings import Settings, aws_variables
 from billing_assets.stores.aws import AwsClients, shared_clients
@@ -163,6 +164,17 @@ def _denying(
         yield proxy
 
 
+@pytest.mark.parametrize(("is_compiled", "outcome"), [(True, Outcome.OK), (False, Outcome.ABSENT)])
+def test_nobody_learns_that_lines_are_read_slowly(
+    is_compiled: bool, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation without a compiler works, and the doctor says what would make it faster."""
+    monkeypatch.setattr(line_readers, "IS_COMPILED", is_compiled)
+    finding = look_at_reader()
+    assert finding.outcome is outcome
+    assert ("compiler" in finding.remedy) is not is_compiled
+
+
 @pytest.mark.usefixtures("shell")
 def test_a_sound_stack_is_called_ill_or_takes_long(shelf: Shelf) -> None:
     """Nothing failed, nothing to warn of, in under 5 s; and whatever was written is gone again."""
@@ -178,7 +190,7 @@ def test_a_sound_stack_is_called_ill_or_takes_long(shelf: Shelf) -> None:
     absent = {check for check, finding in findings.items() if finding.outcome is Outcome.ABSENT}
     assert absent <= {
         *("snowflake.tables", "snowflake.periods", "s3.periods"),
-        *("dynamodb.drafts", "dynamodb.billback_master"),
+        *("dynamodb.drafts", "dynamodb.billback_master", "installation.reader"),
     }
     assert min(seconds) < 5
     assert shelf.keys() == before
@@ -186,7 +198,7 @@ def test_a_sound_stack_is_called_ill_or_takes_long(shelf: Shelf) -> None:
     assert findings["s3.combined"].figures["bills"] == 1
     # The names of files hold account numbers.
     assert "dd=21/…0161_20251021T150300Z.jsonl" in findings["s3.listing"].found
-    assert len(findings) >= 29
+    assert len(findings) >= 30
 
 
 @pytest.mark.usefixtures("shell")
