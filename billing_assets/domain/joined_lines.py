@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from billing_assets.domain.line_hash import HashVersion
     from billing_assets.domain.line_reader import Reading
 
+    ReadingAt = Callable[[int], Reading | None]
+
 JoinedLine = tuple[int, str, "HashVersion"]
 """A line's position, its v2 hash, and the version of the hash that it was found by."""
 
@@ -26,26 +28,31 @@ class JoinedLines:
 
     Args:
         count: Of the lines of one object.
-        reading_at: The line at a position as it stands, if it can be read so.
     """
 
-    __slots__ = ("_by_hash", "_count", "_joined", "_next", "_reading_at")
+    __slots__ = ("_by_hash", "_count", "_joined", "_next")
 
-    def __init__(self, count: int, reading_at: Callable[[int], Reading | None]) -> None:
+    def __init__(self, count: int) -> None:
         self._count = count
-        self._reading_at = reading_at
         self._by_hash: dict[str, JoinedLine] = {}
         self._joined: set[int] = set()
         self._next = 0
 
-    def find(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
-        """A line that has the hash, not always the first; None says nothing, since values may stand otherwise."""
-        return self._by_hash.get(stored_hash) or self._join_until(stored_hash, hint)
+    def find(self, stored_hash: str, hint: int | None, reading_at: ReadingAt) -> JoinedLine | None:
+        """A line that has the hash, not always the first; None says nothing, since values may stand otherwise.
 
-    def _join_until(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
+        Args:
+            stored_hash: Of either version.
+            hint: Where the line may be.
+            reading_at: Asked for lines as they stand; not kept, since it holds the object that holds these lines, and
+                what holds itself is not freed at once.
+        """
+        return self._by_hash.get(stored_hash) or self._join_until(stored_hash, hint, reading_at)
+
+    def _join_until(self, stored_hash: str, hint: int | None, reading_at: ReadingAt) -> JoinedLine | None:
         for position in self._not_joined(hint):
             self._joined.add(position)
-            reading = self._reading_at(position)
+            reading = reading_at(position)
             if reading is None:
                 continue
             hashes = v1, v2 = reading.hashes()

@@ -26,7 +26,7 @@ from billing_assets.domain.line_items import FLAGS, SPELLINGS, LineItem, is_true
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-MAX_REMEMBERED = 32_768
+MAX_REMEMBERED = 16_384
 # msgspec takes no field with such a character, or of a lone surrogate.
 _UNNAMABLE = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 

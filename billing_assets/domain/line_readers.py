@@ -29,7 +29,7 @@ else:
 
 _WORTH_A_READER = 4
 """So many lines with the same fields are worth the making of a reader."""
-_MAX_KINDS = 64
+_MAX_KINDS = 256
 
 
 class LineReaders:
@@ -62,12 +62,12 @@ class LineReaders:
     def _reader_of(self, names: tuple[str, ...]) -> Reader | None:
         if names in self._by_names:
             return self._by_names[names]
+        if len(self._seen) >= _MAX_KINDS:
+            self._seen.clear()
+            self._by_names.clear()
         seen = self._seen[names] = self._seen.get(names, 0) + 1
         if seen < _WORTH_A_READER:
             return None
-        if len(self._seen) > _MAX_KINDS:
-            self._seen.clear()
-            self._by_names.clear()
         try:
             self._by_names[names] = self._make(LinePlan(names))
         except ValueError:

@@ -204,7 +204,7 @@ class Resolution:
             if key not in needed:
                 raise RuntimeError(f"the object source answered {key}, which nobody waits for")
             needed.remove(key)
-            family = self._identities.get(key) or ObjectFamily.of(key).identity
+            family = self._identities.pop(key, None) or ObjectFamily.of(key).identity
             if self._read(key, body, self._searches[family]):
                 # No record is left that could ask for the family again.
                 yield self._searches.pop(family)

@@ -181,8 +181,8 @@ class StageFourObject:
     def _joined_for_sure(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
         """A line whose values as they stand have the hash, if no line that comes before it can be named too."""
         if self._joined is None:
-            self._joined = JoinedLines(len(self._lines), self._reading_at)
-        found = self._joined.find(stored_hash, hint)
+            self._joined = JoinedLines(len(self._lines))
+        found = self._joined.find(stored_hash, hint, self._reading_at)
         if found is None:
             return None
         rivals = self._perhaps_equal(found[0])

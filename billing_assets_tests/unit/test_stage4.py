@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -319,3 +321,20 @@ def test_what_one_record_looked_for_changes_what_the_next_one_finds(
         picked = lines.pick(stored, hint)
         assert (picked and picked.position) == (hint if hint in named else next(iter(named), None))
         assert picked is None or picked == lines.named_by({stored})[stored][named.index(picked.position)]
+
+
+def test_an_object_is_kept_after_it_was_looked_at() -> None:
+    """It goes at once, also where a hint was wrong: thousands pass through before cycles are looked for."""
+
+    class Watched(StageFourObject):
+        """One that can be watched."""
+
+    gc.disable()
+    try:
+        lines = Watched(KEY, jsonl(FIRST, SECOND))
+        assert lines.pick(v2(SECOND), 0) is not None
+        is_there = weakref.ref(lines)
+        del lines
+        assert is_there() is None
+    finally:
+        gc.enable()
