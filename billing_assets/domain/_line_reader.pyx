@@ -142,7 +142,6 @@ cdef class LineReader:
         fields.append(charge)
         return LineItem(*fields)
 
-
     cdef object _said_at(self, Py_ssize_t place, object remembered, Value value):
         cdef tuple latest = <tuple>self.latest[place]
         cdef bytes text = <bytes>latest[0]
@@ -166,7 +165,7 @@ cdef object _said(object remembered, bytes text, Value value):
         new = PyUnicode_DecodeASCII(value.start + 1, value.size - 2, NULL)
         PyDict_SetItem(remembered, text, new)
         return new
-    # A dict's own look-up leaves it out.
+    # PyDict_GetItem doesn't call it by itself.
     return remembered.__missing__(text)
 
 

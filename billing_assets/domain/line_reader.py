@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 MAX_REMEMBERED = 16_384
+"""So many values are held at once by each `Remembered`."""
 # msgspec takes no field with such a character, or of a lone surrogate.
 _UNNAMABLE = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 
