@@ -7,13 +7,15 @@ is not written exactly as `json.dumps` writes lines of the reader's fields is no
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetItem
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.string cimport memchr, memcmp, memcpy
 
+from hashlib import sha256
+
 from billing_assets.domain.line_items import LineItem
-from billing_assets.domain.line_reader import MAX_REMEMBERED, TEXTS, Reading, value_of
+from billing_assets.domain.line_reader import MAX_REMEMBERED, TEXTS, value_of
 
 cdef enum:
     _MAX_FIELDS = 256
@@ -22,8 +24,9 @@ cdef enum:
 
 
 cdef struct Value:
-    const char* start
-    Py_ssize_t size
+    # From the first byte of the content; no content is larger than `stage4.MAX_OBJECT_BYTES`.
+    unsigned int start
+    unsigned int size
 
 
 cdef class _Order:
@@ -47,30 +50,70 @@ cdef class _Order:
     def __dealloc__(self):
         PyMem_Free(self.places)
 
-    cdef bytes joined(self, Value* values):
+    cdef bytes joined(self, bytes content, const Value* values):
+        cdef const char* base = PyBytes_AS_STRING(content)
         cdef Py_ssize_t index, size = self.fixed
         for index in range(self.count):
             size += values[self.places[index]].size
         cdef bytes text = PyBytes_FromStringAndSize(NULL, size)
         cdef char* at = PyBytes_AS_STRING(text)
-        cdef Value* value
+        cdef const Value* value
         for index in range(self.count):
             opening = <bytes>self.openings[index]
             size = PyBytes_GET_SIZE(opening)
             memcpy(at, PyBytes_AS_STRING(opening), size)
             at += size
             value = &values[self.places[index]]
-            memcpy(at, value.start, value.size)
+            memcpy(at, base + value.start, value.size)
             at += value.size
         at[0] = b'}'
         return text
 
 
-cdef class LineReader:
-    """A `Reader` of lines that are written as `json.dumps` writes them."""
+cdef class Reading:
+    """A `line_reader.Reading`: where each value stands, of which is made what is asked for."""
 
-    cdef tuple openings, read_fields, charge, override, unvouched
-    cdef list latest
+    cdef bytes content
+    cdef LineReader reader
+    cdef Value* values
+    cdef readonly tuple tells
+
+    def __dealloc__(self):
+        PyMem_Free(self.values)
+
+    @property
+    def v1_text(self):
+        return self.reader.v1.joined(self.content, self.values)
+
+    @property
+    def v2_text(self):
+        return self.reader.v2.joined(self.content, self.values)
+
+    def hashes(self):
+        v1 = sha256(self.v1_text).hexdigest()
+        return v1, v1 if self.reader.v2 is self.reader.v1 else sha256(self.v2_text).hexdigest()
+
+    def matched(self, stored_hash):
+        is_one = self.reader.v2 is self.reader.v1
+        v2 = sha256(self.v2_text).hexdigest()
+        if v2 == stored_hash:
+            return stored_hash, "v1" if is_one else "v2"
+        if is_one or sha256(self.v1_text).hexdigest() != stored_hash:
+            return None
+        return v2, "v1"
+
+    def item(self):
+        try:
+            return self.reader.item_of(self.content, self.values)
+        except (ValueError, RecursionError):
+            return None
+
+
+cdef class LineReader:
+    """A `line_reader.Reader` of lines that are written as `json.dumps` writes them."""
+
+    cdef tuple openings, read_fields, told, charge, override, unvouched
+    cdef list latest_texts, latest_said
     cdef object charges
     cdef Py_ssize_t count, overridden
     cdef _Order v1, v2
@@ -81,36 +124,43 @@ cdef class LineReader:
             raise ValueError("such a line is left to others")
         self.openings = plan.openings
         self.read_fields = plan.read
+        self.told = plan.told
         self.overridden = plan.overridden
         self.charges = plan.charges
         self.charge = plan.charge
         self.override = plan.override
         self.unvouched = plan.unvouched
         # By place, a text that stood there in an earlier line and what it says: lines of a bill are mostly alike.
-        self.latest = [(b"", None)] * self.count
+        self.latest_texts = [b""] * self.count
+        self.latest_said = [None] * self.count
         self.v1 = _Order(plan.v1)
-        self.v2 = None if plan.v2 is None else _Order(plan.v2)
+        self.v2 = self.v1 if plan.v2 is None else _Order(plan.v2)
 
     def read(self, bytes line not None):
-        """The line, if it has these fields and can be read as it stands."""
+        """The line, if it has these fields and may be read as it stands."""
+        return self.read_in(line, 0, PyBytes_GET_SIZE(line))
+
+    cdef Reading read_in(self, bytes content, Py_ssize_t start, Py_ssize_t end):
         # The call's own, since what is called below may let other threads in.
         cdef Value[_MAX_FIELDS] values
-        cdef Py_ssize_t place
-        if not self._find_values(line, values):
+        if not self.find_values(PyBytes_AS_STRING(content), start, end, values):
             return None
+        cdef Reading reading = Reading.__new__(Reading)
+        reading.content = content
+        reading.reader = self
+        reading.values = <Value*>PyMem_Malloc(self.count * sizeof(Value))
+        if reading.values == NULL:
+            raise MemoryError
+        memcpy(reading.values, values, self.count * sizeof(Value))
         try:
-            for place in self.unvouched:
-                if not _is_plain(values[place]):
-                    value_of(_text(values[place]))
-            item = self._item(values)
+            reading.tells = tuple([self.said_of(<tuple>field, content, values) for field in self.told])
         except (ValueError, RecursionError):
             return None
-        v1 = self.v1.joined(values)
-        return Reading(v1, v1 if self.v2 is None else self.v2.joined(values), item)
+        return reading
 
-    cdef bint _find_values(self, bytes line, Value* values):
-        cdef const char* at = PyBytes_AS_STRING(line)
-        cdef const char* end = at + PyBytes_GET_SIZE(line)
+    cdef bint find_values(self, const char* base, Py_ssize_t start, Py_ssize_t stop, Value* values):
+        cdef const char* at = base + start
+        cdef const char* end = base + stop
         cdef Py_ssize_t index, size
         for index in range(self.count):
             opening = <bytes>self.openings[index]
@@ -118,62 +168,175 @@ cdef class LineReader:
             if end - at < size or memcmp(at, PyBytes_AS_STRING(opening), size) != 0:
                 return False
             at += size
-            values[index].start = at
+            values[index].start = at - base
             at = _after_value(at, end)
             if at == NULL:
                 return False
-            values[index].size = at - values[index].start
+            values[index].size = (at - base) - values[index].start
         return end - at == 1 and at[0] == b'}'
 
-    cdef object _item(self, Value* values):
+    cdef object item_of(self, bytes content, const Value* values):
+        cdef const char* base = PyBytes_AS_STRING(content)
         cdef list fields = []
         cdef Py_ssize_t place
-        cdef tuple field
+        for place in self.unvouched:
+            if not _is_plain(base + values[place].start, values[place].size):
+                value_of(PyBytes_FromStringAndSize(base + values[place].start, values[place].size))
         for field in self.read_fields:
-            said = field[1]
-            for place in <tuple>field[2]:
-                said = self._said_at(place, field[0], values[place])
-                if said:
-                    break
-            fields.append(said)
+            fields.append(self.said_of(<tuple>field, content, values))
         charge = None
         for place in self.override if fields[self.overridden] else self.charge:
-            charge = _said(self.charges, _text(values[place]), values[place])
+            charge = _said(self.charges, PyBytes_FromStringAndSize(base + values[place].start, values[place].size))
         fields.append(charge)
         return LineItem(*fields)
 
-    cdef object _said_at(self, Py_ssize_t place, object remembered, Value value):
-        cdef tuple latest = <tuple>self.latest[place]
-        cdef bytes text = <bytes>latest[0]
-        if PyBytes_GET_SIZE(text) == value.size and memcmp(PyBytes_AS_STRING(text), value.start, value.size) == 0:
-            return latest[1]
-        text = _text(value)
-        said = _said(remembered, text, value)
-        self.latest[place] = (text, said)
+    cdef object said_of(self, tuple field, bytes content, const Value* values):
+        cdef const char* base = PyBytes_AS_STRING(content)
+        cdef Py_ssize_t place
+        said = field[1]
+        for place in <tuple>field[2]:
+            said = self.said_at(place, field[0], base + values[place].start, values[place].size)
+            if said:
+                break
+        return said
+
+    cdef object said_at(self, Py_ssize_t place, object remembered, const char* start, Py_ssize_t size):
+        cdef bytes text = <bytes>self.latest_texts[place]
+        if PyBytes_GET_SIZE(text) == size and memcmp(PyBytes_AS_STRING(text), start, size) == 0:
+            return self.latest_said[place]
+        text = PyBytes_FromStringAndSize(start, size)
+        said = _said(remembered, text)
+        # No other thread comes between these two.
+        self.latest_texts[place] = text
+        self.latest_said[place] = said
         return said
 
 
-cdef bytes _text(Value value):
-    return PyBytes_FromStringAndSize(value.start, value.size)
+cdef class Lines:
+    """`read_lines.ReadLines`, compiled: the lines stay where they stand in the content."""
+
+    cdef bytes content
+    cdef object readers
+    cdef Value* lines
+    cdef Py_ssize_t count
+    cdef list readings, first_alike, unusual
+    cdef dict first_telling
+
+    def __cinit__(self, bytes content not None, readers):
+        cdef const char* base = PyBytes_AS_STRING(content)
+        cdef const char* end = base + PyBytes_GET_SIZE(content)
+        cdef const char* at = base
+        cdef const char* newline
+        cdef Py_ssize_t room = 0
+        cdef Value* lines
+        while at < end:
+            newline = <const char*>memchr(at, b'\n', end - at)
+            if newline == NULL:
+                newline = end
+            if not _is_blank(at, newline):
+                if self.count == room:
+                    room = 2 * room + 8
+                    lines = <Value*>PyMem_Realloc(self.lines, room * sizeof(Value))
+                    if lines == NULL:
+                        raise MemoryError
+                    self.lines = lines
+                self.lines[self.count].start = at - base
+                self.lines[self.count].size = newline - at
+                self.count += 1
+            at = newline + 1
+        self.content = content
+        self.readers = readers
+        self.readings = []
+        self.first_alike = []
+        self.first_telling = {}
+        self.unusual = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.lines)
+
+    def __len__(self):
+        return self.count
+
+    def text_at(self, Py_ssize_t position):
+        if not 0 <= position < self.count:
+            raise IndexError(position)
+        return PyBytes_FromStringAndSize(
+            PyBytes_AS_STRING(self.content) + self.lines[position].start, self.lines[position].size
+        )
+
+    def reading_at(self, Py_ssize_t position):
+        self.read_until(position)
+        return self.readings[position]
+
+    def hinted(self, str stored_hash, Py_ssize_t position):
+        if not 0 <= position < self.count:
+            return None
+        self.read_until(position)
+        reading = self.readings[position]
+        if reading is None or (match := reading.matched(stored_hash)) is None or (item := reading.item()) is None:
+            return None
+        return match[0], match[1], item, self.unusual or self.first_alike[position] != position
+
+    def perhaps_equal(self, Py_ssize_t position):
+        self.read_until(position)
+        if self.readings[position] is None:
+            return list(range(position))
+        first = self.first_alike[position]
+        if first == position and not self.unusual:
+            return []
+        alike = [other for other in range(first, position) if self.first_alike[other] == first]
+        return alike + [other for other in self.unusual if other < position]
+
+    cdef object read_until(self, Py_ssize_t position):
+        cdef Py_ssize_t other
+        if not 0 <= position < self.count:
+            raise IndexError(position)
+        for other in range(len(self.readings), position + 1):
+            reading = self.read_at(other)
+            if reading is None:
+                self.unusual.append(other)
+                self.first_alike.append(other)
+            else:
+                self.first_alike.append(self.first_telling.setdefault(reading.tells, other))
+            self.readings.append(reading)
+
+    cdef object read_at(self, Py_ssize_t position):
+        cdef Value line = self.lines[position]
+        for reader in self.readers.latest:
+            if type(reader) is not LineReader:
+                break
+            reading = (<LineReader>reader).read_in(self.content, line.start, line.start + line.size)
+            if reading is not None:
+                return reading
+        return self.readers.read(self.text_at(position))
 
 
-cdef object _said(object remembered, bytes text, Value value):
+cdef bint _is_blank(const char* start, const char* end) noexcept:
+    """Whether nothing stands there but what `bytes.strip` takes away."""
+    while start < end and (start[0] == b' ' or 9 <= start[0] <= 13):
+        start += 1
+    return start == end
+
+
+cdef object _said(object remembered, bytes text):
     cdef PyObject* said = PyDict_GetItem(remembered, text)
     if said != NULL:
         return <object>said
-    if remembered is TEXTS and _says_itself(value) and len(remembered) < MAX_REMEMBERED:
-        new = PyUnicode_DecodeASCII(value.start + 1, value.size - 2, NULL)
+    cdef const char* start = PyBytes_AS_STRING(text)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
+    if remembered is TEXTS and _says_itself(start, size) and len(remembered) < MAX_REMEMBERED:
+        new = PyUnicode_DecodeASCII(start + 1, size - 2, NULL)
         PyDict_SetItem(remembered, text, new)
         return new
     # PyDict_GetItem doesn't call it by itself.
     return remembered.__missing__(text)
 
 
-cdef bint _says_itself(Value value) noexcept:
+cdef bint _says_itself(const char* start, Py_ssize_t size) noexcept:
     """Whether it is a text that `text_of` has nothing to do with: beyond doubt, trimmed, and too long to be `N/A`."""
-    if value.size < 6 or value.start[0] != b'"' or not _is_plain(value):
+    if size < 6 or start[0] != b'"' or not _is_plain(start, size):
         return False
-    return value.start[1] != b' ' and value.start[value.size - 2] != b' '
+    return start[1] != b' ' and start[size - 2] != b' '
 
 
 cdef const char* _after_text(const char* at, const char* end) noexcept:
@@ -225,19 +388,19 @@ cdef const char* _after_value(const char* at, const char* end) noexcept:
     return NULL
 
 
-cdef bint _is_plain(Value value) noexcept:
+cdef bint _is_plain(const char* start, Py_ssize_t size) noexcept:
     """Whether it is beyond doubt: a text of printable ASCII without backslashes, or a short integer that is positive."""
     cdef Py_ssize_t index
     cdef char byte
-    if value.size > 1 and value.start[0] == b'"':
-        for index in range(1, value.size - 1):
-            byte = value.start[index]
+    if size > 1 and start[0] == b'"':
+        for index in range(1, size - 1):
+            byte = start[index]
             if not 32 <= byte <= 126 or byte == b'\\':
                 return False
         return True
-    if not 0 < value.size < 16 or not b'1' <= value.start[0] <= b'9':
-        return value.size == 1 and value.start[0] == b'0'
-    for index in range(1, value.size):
-        if not b'0' <= value.start[index] <= b'9':
+    if not 0 < size < 16 or not b'1' <= start[0] <= b'9':
+        return size == 1 and start[0] == b'0'
+    for index in range(1, size):
+        if not b'0' <= start[index] <= b'9':
             return False
     return True

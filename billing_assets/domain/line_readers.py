@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from billing_assets.domain.json_text import as_it_stands
 from billing_assets.domain.line_reader import LinePlan
-from billing_assets.domain.line_reader import LineReader as PlainReader
+from billing_assets.domain.plain_line_reader import LineReader as PlainReader
+from billing_assets.domain.read_lines import PlainReadLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from billing_assets.domain.line_reader import Reader, Reading
+    from billing_assets.domain.read_lines import Readers, ReadLines
 
 try:
     from billing_assets.domain import _line_reader
@@ -23,17 +25,21 @@ except ImportError:
     # Installed without a compiler.
     IS_COMPILED = False
     FastestReader: Callable[[LinePlan], Reader] = PlainReader
+    FastestLines: Callable[[bytes, Readers], ReadLines] = PlainReadLines
 else:
     IS_COMPILED = True
     FastestReader = _line_reader.LineReader
+    FastestLines = _line_reader.Lines
 
 _WORTH_A_READER = 4
 """So many lines with the same fields are worth the making of a reader."""
+_TRIED = 4
+"""So many kinds are tried before a line's fields are asked for, which takes longer."""
 _MAX_KINDS = 256
 
 
 class LineReaders:
-    """Those made so far, of which the one met last is tried first: the lines of an object are mostly of one kind.
+    """Those made so far, of which the ones met last are tried first: most lines are of a few kinds.
 
     Args:
         make: Makes a reader of a plan.
@@ -43,20 +49,23 @@ class LineReaders:
         self._make = make
         self._by_names: dict[tuple[str, ...], Reader | None] = {}
         self._seen: dict[tuple[str, ...], int] = {}
-        self._latest: Reader | None = None
+        self.latest: list[Reader] = []
+        """Of the kinds met last."""
 
     def read(self, line: bytes) -> Reading | None:
         """The line as it stands; None for one that is to be read in the plain way."""
-        if self._latest is not None and (reading := self._latest.read(line)) is not None:
-            return reading
+        for reader in self.latest:
+            if (reading := reader.read(line)) is not None:
+                return reading
         try:
             names = tuple(as_it_stands(line))
         except (ValueError, RecursionError):
             return None
         reader = self._reader_of(names)
-        if reader is None or reader is self._latest:
+        if reader is None or reader in self.latest:
             return None
-        self._latest = reader
+        # A list of its own, since other threads may be reading by the one so far.
+        self.latest = [reader, *self.latest[: _TRIED - 1]]
         return reader.read(line)
 
     def _reader_of(self, names: tuple[str, ...]) -> Reader | None:
@@ -77,3 +86,8 @@ class LineReaders:
 
 readers = LineReaders(FastestReader)
 """The process's."""
+
+
+def lines_of(content: bytes) -> ReadLines:
+    """The lines of an object's content."""
+    return FastestLines(content, readers)

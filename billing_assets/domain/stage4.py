@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from billing_assets.domain.joined_lines import JoinedLine
-    from billing_assets.domain.line_reader import Reading
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """A larger object (or one that unpacks to more) is no Stage 4 output, and is called unreadable."""
@@ -125,28 +124,13 @@ class NamedLine(msgspec.Struct, frozen=True, gc=False):
 class StageFourObject:
     """The lines of one object, each decoded and hashed only when it is asked for."""
 
-    __slots__ = (
-        "_first_alike",
-        "_first_telling",
-        "_hashed",
-        "_joined",
-        "_lines",
-        "_passed_over",
-        "_readings",
-        "_unusual",
-    )
+    __slots__ = ("_hashed", "_joined", "_lines", "_passed_over")
 
     def __init__(self, key: str, body: bytes) -> None:
-        self._lines = [line for line in _content_of(key, body).split(b"\n") if line.strip()]
+        self._lines = line_readers.lines_of(_content_of(key, body))
         self._passed_over: set[int] = set()
         self._hashed: dict[int, fast_hash.Hashes | None] = {}
         self._joined: JoinedLines | None = None
-        # The first lines, so many as have been looked at.
-        self._readings: list[Reading | None] = []
-        # Where the first of them stands that tells the same; a line that can't be read stands for itself.
-        self._first_alike: list[int] = []
-        self._first_telling: dict[tuple[str, str], int] = {}
-        self._unusual: list[int] = []
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -162,11 +146,10 @@ class StageFourObject:
         The hinted line is hashed first; a fast hash that differs proves nothing, so a None is to be confirmed by
         `named_by`, which gives the same slot.
         """
-        if hint is not None and 0 <= hint < len(self._lines):
-            reading = self._reading_at(hint)
-            if reading is not None and (match := reading.matched(stored_hash)) is not None:
-                v2, version = match
-                return NamedLine(hint, v2, self._equal_before(hint, v2), version, reading.item)
+        if hint is not None and (hinted := self._lines.hinted(stored_hash, hint)) is not None:
+            v2, version, item, has_rivals = hinted
+            before = self._equal_before(hint, v2) if has_rivals else 0
+            return NamedLine(hint, v2, before, version, item)
         if (sure := self._joined_for_sure(stored_hash, hint)) is not None:
             return self._named(*sure)
         for position in self._hint_first(hint):
@@ -182,13 +165,11 @@ class StageFourObject:
         """A line whose values as they stand have the hash, if no line that comes before it can be named too."""
         if self._joined is None:
             self._joined = JoinedLines(len(self._lines))
-        found = self._joined.find(stored_hash, hint, self._reading_at)
-        if found is None:
+        found = self._joined.find(stored_hash, hint, self._lines.reading_at)
+        if found is None or self._lines.perhaps_equal(found[0]):
             return None
-        rivals = self._perhaps_equal(found[0])
-        if hint is not None and 0 <= hint < len(self._lines) and self._tells_the_same(hint, found[0]):
-            rivals.append(hint)
-        return None if rivals else found
+        hint_may_be_named = hint is not None and 0 <= hint < len(self._lines) and self._tells_the_same(hint, found[0])
+        return None if hint_may_be_named else found
 
     def _named(self, position: int, v2: str, version: HashVersion) -> NamedLine | None:
         item = self._item(position)
@@ -219,30 +200,19 @@ class StageFourObject:
 
     def text_at(self, position: int) -> bytes:
         """The line at a position, as it stands in the object."""
-        return self._lines[position]
+        return self._lines.text_at(position)
 
     def _equal_before(self, position: int, v2: str) -> int:
         """How many of the lines in front have the v2 hash of this one.
 
         Most differ in a field that every line has, and are decoded but not hashed.
         """
-        rivals = self._perhaps_equal(position)
-        return sum(self._v2(other) == v2 for other in rivals) if rivals else 0
-
-    def _perhaps_equal(self, position: int) -> list[int]:
-        """The lines in front that may have a hash of this one."""
-        if self._reading_at(position) is None:
-            return list(range(position))
-        first = self._first_alike[position]
-        if first == position and not self._unusual:
-            return []
-        alike = (other for other in range(first, position) if self._first_alike[other] == first)
-        return [*alike, *(other for other in self._unusual if other < position)]
+        return sum(self._v2(other) == v2 for other in self._lines.perhaps_equal(position))
 
     def _tells_the_same(self, one: int, other: int) -> bool:
         """Whether two lines may be equal, for all that their readings say."""
-        readings = self._reading_at(one), self._reading_at(other)
-        return None in readings or self._first_alike[one] == self._first_alike[other]
+        readings = self._lines.reading_at(one), self._lines.reading_at(other)
+        return readings[0] is None or readings[1] is None or readings[0].tells == readings[1].tells
 
     def _v2(self, position: int) -> str:
         """A line's v2 hash, by the shortcut where that is sure; blank for a line that can't be hashed."""
@@ -250,33 +220,14 @@ class StageFourObject:
         if fast is not None:
             return fast[1]
         try:
-            return line_hash(_plain_object(self._lines[position]), "v2")
+            return line_hash(_plain_object(self.text_at(position)), "v2")
         except (ValueError, RecursionError):
             return ""
 
     def _fast(self, position: int) -> fast_hash.Hashes | None:
         if position not in self._hashed:
-            self._hashed[position] = fast_hash.hashes(self._lines[position])
+            self._hashed[position] = fast_hash.hashes(self.text_at(position))
         return self._hashed[position]
-
-    def _reading_at(self, position: int) -> Reading | None:
-        if position >= len(self._readings):
-            self._read_until(position)
-        return self._readings[position]
-
-    def _read_until(self, position: int) -> None:
-        """Read the lines up to this one: those in front are asked for anyway, whether they are equal to it."""
-        read, readings = line_readers.readers.read, self._readings
-        for other in range(len(readings), position + 1):
-            reading = read(self._lines[other])
-            readings.append(reading)
-            if reading is None:
-                self._unusual.append(other)
-                self._first_alike.append(other)
-            else:
-                # No hash leaves these out, so that they are equal in equal lines.
-                tells = reading.item.line_charge, reading.item.description
-                self._first_alike.append(self._first_telling.setdefault(tells, other))
 
     def _hint_first(self, hint: int | None) -> Iterator[int]:
         count = len(self._lines)
@@ -286,20 +237,21 @@ class StageFourObject:
 
     def _hashes(self, position: int) -> tuple[str, str] | None:
         try:
-            line = _plain_object(self._lines[position])
+            line = _plain_object(self.text_at(position))
             return line_hash(line, "v1"), line_hash(line, "v2")
         except (ValueError, RecursionError):
             self._passed_over.add(position)
             return None
 
     def _item(self, position: int) -> LineItem | None:
-        reading = self._reading_at(position)
-        if reading is not None:
-            return reading.item
+        reading = self._lines.reading_at(position)
+        if reading is not None and (item := reading.item()) is not None:
+            return item
         try:
-            return LineItem.from_line(decode_exactly(self._lines[position].decode()))
-        except RecursionError:
-            # At one depth of nesting a line can still be hashed but not be read again with exact numbers.
+            return LineItem.from_line(decode_exactly(self.text_at(position).decode()))
+        except (ValueError, RecursionError):
+            # Something in it that no hash is made of is no JSON; or, at one depth of nesting, it can still be hashed
+            # but not be read again with exact numbers.
             self._passed_over.add(position)
             return None
 

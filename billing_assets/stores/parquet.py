@@ -235,8 +235,6 @@ class _Columns:
         import pyarrow as pa  # noqa: PLC0415  # vendor, imported when used
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        # Its own allocator keeps thirty megabytes of a process for six that are read.
-        pa.set_memory_pool(pa.system_memory_pool())
         # `read_table` would import pyarrow's datasets, and with them pandas.
         self._file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
         self.header = header_of(self._file.schema_arrow)

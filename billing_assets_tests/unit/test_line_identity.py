@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing_assets.domain import fast_hash
-from billing_assets.domain.line_reader import LinePlan, LineReader
+from billing_assets.domain.line_reader import LinePlan
 from billing_assets.domain.line_readers import FastestReader, LineReaders
+from billing_assets.domain.plain_line_reader import LineReader
 from billing_assets.domain.stage4 import NamedLine, StageFourObject, newer_siblings, older_siblings
 from billing_assets_tests.unit.making import (
     KEY,
