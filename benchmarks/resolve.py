@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 APP, INDEX, OURS = "(a) the app's flow", "(b) boto3, 32 threads", "(c) ours"
 POLARS, DUCKDB, HASHING = "(d) polars", "(d) DuckDB", "(e) hash all"
 FETCHES = {
-    "(e) fetch all, libcurl, 96 at once": "libcurl 96",
+    "(e) fetch all, libcurl, 32 at once": "libcurl 32",
     "(e) fetch all, libcurl, 256 at once": "libcurl 256",
     "(e) fetch all, obstore, 96 threads": "threads 96",
 }
@@ -170,7 +170,7 @@ def _ten_times(section: Section, workloads: tuple[Workload, ...], scale: Scale, 
             "once": Task("ours", str(once.folder), a.endpoint(latency)),
             "ten times": Task("ours", str(tenfold.folder), b.endpoint(latency)),
             "once, larger objects": Task("ours", str(large.folder), c.endpoint(latency)),
-            "fetch all, ten times": Task("floor_fetch", str(tenfold.folder), b.endpoint(latency), option="libcurl 96"),
+            "fetch all, ten times": Task("floor_fetch", str(tenfold.folder), b.endpoint(latency), option="libcurl 256"),
         }
         tasks |= {name: Task(each, str(tenfold.folder), b.endpoint(latency)) for name, each in _SLOW.items()}
         series = interleaved(tasks, scale.rounds, lambda name: on_run(f"15 ms: {name}"), once=list(_SLOW))

@@ -1,21 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, infer_types=False
-"""`line_reader.LineReader`, compiled: the same readings in less than half the time.
+"""`plain_line_reader` and `read_lines.PlainReadLines`, compiled: the same readings in a fraction of the time.
 
-Every pointer stays between a line's first byte and the byte behind its last one, which is Python's own NUL. A line that
-is not written exactly as `json.dumps` writes lines of the reader's fields is no line of this reader.
+Every pointer stays between a line's first byte and the byte behind its last one, which is a newline or Python's own NUL.
+A line that is not written exactly as `json.dumps` writes lines of the reader's fields is no line of this reader.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetItem
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.string cimport memchr, memcmp, memcpy
 
+from decimal import Decimal
 from hashlib import sha256
 
 from billing_assets.domain.line_items import LineItem
-from billing_assets.domain.line_reader import MAX_REMEMBERED, TEXTS, value_of
+from billing_assets.domain.line_reader import CHARGES, MAX_REMEMBERED, TEXTS, value_of
+from billing_assets.domain.money import ZERO
 
 cdef enum:
     _MAX_FIELDS = 256
@@ -177,17 +181,20 @@ cdef class LineReader:
 
     cdef object item_of(self, bytes content, const Value* values):
         cdef const char* base = PyBytes_AS_STRING(content)
-        cdef list fields = []
-        cdef Py_ssize_t place
+        cdef Py_ssize_t place, index, count = len(self.read_fields)
         for place in self.unvouched:
             if not _is_plain(base + values[place].start, values[place].size):
                 value_of(PyBytes_FromStringAndSize(base + values[place].start, values[place].size))
-        for field in self.read_fields:
-            fields.append(self.said_of(<tuple>field, content, values))
+        cdef tuple fields = PyTuple_New(count + 1)
+        for index in range(count):
+            said = self.said_of(<tuple>self.read_fields[index], content, values)
+            Py_INCREF(said)
+            PyTuple_SET_ITEM(fields, index, said)
         charge = None
         for place in self.override if fields[self.overridden] else self.charge:
             charge = _said(self.charges, PyBytes_FromStringAndSize(base + values[place].start, values[place].size))
-        fields.append(charge)
+        Py_INCREF(charge)
+        PyTuple_SET_ITEM(fields, count, charge)
         return LineItem(*fields)
 
     cdef object said_of(self, tuple field, bytes content, const Value* values):
@@ -275,7 +282,7 @@ cdef class Lines:
         reading = self.readings[position]
         if reading is None or (match := reading.matched(stored_hash)) is None or (item := reading.item()) is None:
             return None
-        return match[0], match[1], item, self.unusual or self.first_alike[position] != position
+        return match[0], match[1], item, bool(self.unusual) or self.first_alike[position] != position
 
     def perhaps_equal(self, Py_ssize_t position):
         self.read_until(position)
@@ -324,10 +331,15 @@ cdef object _said(object remembered, bytes text):
         return <object>said
     cdef const char* start = PyBytes_AS_STRING(text)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
-    if remembered is TEXTS and _says_itself(start, size) and len(remembered) < MAX_REMEMBERED:
-        new = PyUnicode_DecodeASCII(start + 1, size - 2, NULL)
-        PyDict_SetItem(remembered, text, new)
-        return new
+    if len(remembered) < MAX_REMEMBERED:
+        new = None
+        if remembered is TEXTS and _says_itself(start, size):
+            new = PyUnicode_DecodeASCII(start + 1, size - 2, NULL)
+        elif remembered is CHARGES and _is_usual_money(start, size):
+            new = Decimal(PyUnicode_DecodeASCII(start + 1, size - 2, NULL)) or ZERO
+        if new is not None:
+            PyDict_SetItem(remembered, text, new)
+            return new
     # PyDict_GetItem doesn't call it by itself.
     return remembered.__missing__(text)
 
@@ -337,6 +349,17 @@ cdef bint _says_itself(const char* start, Py_ssize_t size) noexcept:
     if size < 6 or start[0] != b'"' or not _is_plain(start, size):
         return False
     return start[1] != b' ' and start[size - 2] != b' '
+
+
+cdef bint _is_usual_money(const char* start, Py_ssize_t size) noexcept:
+    """Whether it is a text of a few digits, a point, and two digits: `parse_money` looks no further either."""
+    cdef Py_ssize_t index, point = size - 4
+    if not 6 <= size <= 18 or start[0] != b'"' or start[size - 1] != b'"' or start[point] != b'.':
+        return False
+    for index in range(1, size - 1):
+        if index != point and not b'0' <= start[index] <= b'9':
+            return False
+    return True
 
 
 cdef const char* _after_text(const char* at, const char* end) noexcept:

@@ -34,7 +34,7 @@ TELLING = ("line_charge", "description")
 
 
 class Reading(Protocol):
-    """What a line says as it stands: right if it is a line at all, of which a hash that fits and fields are the proof."""
+    """What a line says as it stands: right if it is a line at all, of which a hash that fits, and fields, are proof."""
 
     @property
     def tells(self) -> tuple[str, str]:
@@ -86,7 +86,7 @@ class Remembered(dict[bytes, Any]):
 
 
 _decode_text = msgspec.json.Decoder(str).decode
-TEXTS, _FLAGS, _CHARGES = Remembered(text_of), Remembered(is_true), Remembered(money_of)
+TEXTS, _FLAGS, CHARGES = Remembered(text_of), Remembered(is_true), Remembered(money_of)
 
 
 def value_of(text: bytes) -> Any:
@@ -134,7 +134,7 @@ class LinePlan:
         self.told = tuple(self.read[declared.index(name)] for name in TELLING)
         """Those of them that tell lines apart."""
         self.overridden = declared.index("amount_overridden")
-        self.charges = _CHARGES
+        self.charges = CHARGES
         self.charge, self.override = (_present((name,), places) for name in ("Line Item Charge", "Current Amount"))
         always_read = {of[0] for *_, of in self.read if of}
         self.unvouched = tuple(

@@ -61,12 +61,12 @@ class LineReaders:
             names = tuple(as_it_stands(line))
         except (ValueError, RecursionError):
             return None
-        reader = self._reader_of(names)
-        if reader is None or reader in self.latest:
+        made = self._reader_of(names)
+        if made is None or made in self.latest:
             return None
         # A list of its own, since other threads may be reading by the one so far.
-        self.latest = [reader, *self.latest[: _TRIED - 1]]
-        return reader.read(line)
+        self.latest = [made, *self.latest[: _TRIED - 1]]
+        return made.read(line)
 
     def _reader_of(self, names: tuple[str, ...]) -> Reader | None:
         if names in self._by_names:

@@ -61,17 +61,21 @@ class PlainReading(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def v1_text(self) -> bytes:
+        """What the v1 hash is made of."""
         return self._reader.v1_text(self._values)
 
     @property
     def v2_text(self) -> bytes:
+        """What the v2 hash is made of."""
         return (self._reader.v2_text or self._reader.v1_text)(self._values)
 
     def hashes(self) -> tuple[str, str]:
+        """The v1 and the v2 hash."""
         v1 = hashlib.sha256(self.v1_text).hexdigest()
         return v1, v1 if self._reader.v2_text is None else hashlib.sha256(self.v2_text).hexdigest()
 
     def matched(self, stored_hash: str) -> tuple[str, HashVersion] | None:
+        """The v2 hash and the version of the stored one, if this has it."""
         is_one = self._reader.v2_text is None
         v2 = hashlib.sha256(self.v2_text).hexdigest()
         if v2 == stored_hash:
@@ -81,6 +85,7 @@ class PlainReading(msgspec.Struct, frozen=True, gc=False):
         return v2, "v1"
 
     def item(self) -> LineItem | None:
+        """Its fields; None if one of them is no JSON."""
         plan, values = self._reader.plan, self._values
         try:
             for place in plan.unvouched:

@@ -39,6 +39,12 @@ _REQUEST_SECONDS = 30.0
 _READY_ENOUGH = 8
 """While so many bodies wait to be taken, nobody looks whether more have come."""
 
+_FIRST_REQUESTS = 32
+"""Each request in flight has a connection of its own, which costs as much as an answer from nearby."""
+
+_PATIENCE_SECONDS = 0.003
+"""After so long without an answer more requests are wanted in flight."""
+
 _LONGEST_WAIT_SECONDS = 1.0
 _GLANCE_SECONDS = 0.01
 """How long libcurl's answers are waited for while boto3's may come too."""
@@ -90,7 +96,7 @@ class StageFourObjects:
         self._requests = requests
         self._retry_seconds = retry_seconds
         self._on_progress = on_progress
-        self._pace = Pace(requests)
+        self._pace = Pace(requests, _FIRST_REQUESTS)
 
     def fetch(self, keys: Collection[str]) -> Iterator[tuple[str, bytes | ObjectFault]]:
         """Each key's body, in the order of arrival; memory is bounded by the requests in flight.
@@ -106,22 +112,28 @@ class StageFourObjects:
         waiting = deque(keys)
         ready: deque[tuple[str, bytes | ObjectFault]] = deque()
         done = 0
+        idle_since = time.monotonic()
         access = BucketAccess.of(self._clients, self._bucket, seconds=min(_REQUEST_SECONDS, self._retry_seconds))
         with closing(SignedGets(access)) as gets, closing(SureGets(self._get_after)) as sure:
             while waiting or ready or gets.in_flight or sure.in_flight:
                 if len(ready) <= _READY_ENOUGH:
-                    free = self._pace.limit - gets.in_flight - sure.in_flight - len(ready)
-                    self._ask([waiting.popleft() for _ in range(min(free, len(waiting)))], gets, sure)
-                    ready.extend(self._come(gets, sure, wait=not ready))
+                    free = min(self._pace.limit - gets.in_flight - sure.in_flight - len(ready), len(waiting))
+                    if free > 0:
+                        self._ask([waiting.popleft() for _ in range(free)], gets, sure)
+                        idle_since = time.monotonic()
+                    may_grow = bool(waiting) and self._pace.may_grow
+                    longest_seconds = _PATIENCE_SECONDS if may_grow else _LONGEST_WAIT_SECONDS
+                    ready.extend(self._come(gets, sure, 0.0 if ready else longest_seconds))
+                    if not ready and may_grow and time.monotonic() - idle_since >= _PATIENCE_SECONDS:
+                        self._pace.grow()
                 if ready:
                     done += 1
                     if self._on_progress is not None:
                         self._on_progress(done, len(keys))
                     yield ready.popleft()
+                    idle_since = time.monotonic()
 
     def _ask(self, keys: list[str], gets: SignedGets, sure: SureGets) -> None:
-        if not keys:
-            return
         credentials = Credentials.current(self._clients.session)
         asked = 0
         for key in keys:
@@ -132,11 +144,13 @@ class StageFourObjects:
                 sure.ask(key)
         self.figures.count(requests=asked)
 
-    def _come(self, gets: SignedGets, sure: SureGets, *, wait: bool) -> Iterator[tuple[str, bytes | ObjectFault]]:
-        """What has come, of either kind; waits for something if asked to."""
+    def _come(
+        self, gets: SignedGets, sure: SureGets, longest_seconds: float
+    ) -> Iterator[tuple[str, bytes | ObjectFault]]:
+        """What has come, of either kind; waits for something, for so long at most if libcurl alone is asked."""
+        wait = longest_seconds > 0
         if gets.in_flight:
-            longest_seconds = _GLANCE_SECONDS if sure.in_flight else _LONGEST_WAIT_SECONDS
-            for got in gets.answers(longest_seconds if wait else 0.0):
+            for got in gets.answers(min(longest_seconds, _GLANCE_SECONDS) if sure.in_flight else longest_seconds):
                 if got.body is None:
                     sure.ask(got.key, self._failure_of(got))
                 else:

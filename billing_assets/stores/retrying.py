@@ -68,10 +68,19 @@ def retried(call: Callable[[], T], backoff: Backoff, on_retry: Callable[[], None
 
 
 class Pace:
-    """How many requests may be in flight: halved when the store says to slow down, one more after many good answers."""
+    """How many requests may be in flight.
 
-    def __init__(self, most: int) -> None:
+    At first a few, and twice as many each time that all of them keep their reader waiting; halved when the store says
+    to slow down, one more after many good answers.
+
+    Args:
+        most: In flight at once.
+        first: In flight at first, or as many as the most.
+    """
+
+    def __init__(self, most: int, first: int) -> None:
         self._most = most
+        self._wanted = min(first, most)
         self._limit = float(most)
         self._slowed_at = float("-inf")
         self._lock = threading.Lock()
@@ -79,7 +88,16 @@ class Pace:
     @property
     def limit(self) -> int:
         """Requests in flight now allowed, at least one."""
-        return max(1, int(self._limit))
+        return max(1, min(self._wanted, int(self._limit)))
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether more would be allowed if they were wanted."""
+        return self._wanted < int(self._limit)
+
+    def grow(self) -> None:
+        """More are wanted: twice as many."""
+        self._wanted = min(2 * self._wanted, self._most)
 
     def slow_down(self, asked_at: float) -> None:
         """The store has asked for fewer requests.

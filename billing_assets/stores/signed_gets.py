@@ -6,8 +6,9 @@ stands in `bucket_access`. Measured and chosen in docs/decisions/0011-speed.md.
 
 from __future__ import annotations
 
+import math
 import re
-import selectors
+import select
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,17 +22,24 @@ if TYPE_CHECKING:
 
 _CONNECT_MS = 5000
 
-_PLAIN_KEY = re.compile(r"(?!/)(?!.*//)(?!.*/$)(?!.*(?:^|/)\.\.?(?:/|$))[^\x00-\x1f\x7f]+", re.DOTALL)
+_PLAIN_SEGMENT = re.compile(r"(?!\.\.?\Z)[^\x00-\x1f\x7f/]+")
+_FOLDERS = 1024
+"""Most objects share theirs with many others: so many are remembered."""
 
 
 def may_be_asked(key: str) -> bool:
     """Whether a key's address is beyond doubt: no slash at either end, no `//`, dot segment or control character."""
-    return _PLAIN_KEY.fullmatch(key) is not None
+    folder, slash, name = key.rpartition("/")
+    return _PLAIN_SEGMENT.fullmatch(name) is not None and (not slash or _is_plain_folder(folder))
 
 
-@lru_cache(1024)
+@lru_cache(_FOLDERS)
+def _is_plain_folder(folder: str) -> bool:
+    return all(map(_PLAIN_SEGMENT.fullmatch, folder.split("/")))
+
+
+@lru_cache(_FOLDERS)
 def _quoted_folder(folder: str) -> str:
-    """Most objects share theirs with many others."""
     return quote(folder, safe="/~")
 
 
@@ -74,7 +82,8 @@ class SignedGets:
         self._asked: dict[pycurl.Curl, _Asked] = {}
         self._idle: list[pycurl.Curl] = []
         self._credentials: dict[pycurl.Curl, Credentials] = {}
-        self._selector = selectors.DefaultSelector()
+        # A socket is waited for once for each request: poll is told so for nothing, where epoll takes two system calls.
+        self._poll = select.poll()
         self._waited_for: set[int] = set()
         self._due: float | None = None
         self._multi = pycurl.CurlMulti()
@@ -101,10 +110,11 @@ class SignedGets:
         """What has come; waits for something to happen, for so many seconds at most."""
         if self._due is not None:
             wait_seconds = min(wait_seconds, self._due - time.monotonic())
-        for ready, events in self._selector.select(max(0.0, wait_seconds)):
-            curl_events = self._curl.CSELECT_IN if events & selectors.EVENT_READ else 0
-            curl_events |= self._curl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
-            self._multi.socket_action(ready.fd, curl_events)
+        for descriptor, events in self._poll.poll(math.ceil(max(0.0, wait_seconds) * 1000)):
+            # What is broken is both.
+            curl_events = self._curl.CSELECT_IN if events & ~select.POLLOUT else 0
+            curl_events |= self._curl.CSELECT_OUT if events & ~select.POLLIN else 0
+            self._multi.socket_action(descriptor, curl_events)
         if self._due is not None and self._due <= time.monotonic():
             self._due = None
             self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
@@ -119,7 +129,6 @@ class SignedGets:
         self._asked.clear()
         self._idle.clear()
         self._multi.close()
-        self._selector.close()
 
     def _finished(self) -> list[GotObject]:
         got = []
@@ -168,15 +177,11 @@ class SignedGets:
         if what == self._curl.POLL_REMOVE:
             if descriptor in self._waited_for:
                 self._waited_for.remove(descriptor)
-                self._selector.unregister(descriptor)
+                self._poll.unregister(descriptor)
             return
-        events = selectors.EVENT_READ if what & self._curl.POLL_IN else 0
-        events |= selectors.EVENT_WRITE if what & self._curl.POLL_OUT else 0
-        if descriptor in self._waited_for:
-            self._selector.modify(descriptor, events)
-        else:
-            self._waited_for.add(descriptor)
-            self._selector.register(descriptor, events)
+        self._waited_for.add(descriptor)
+        wanted_in = select.POLLIN if what & self._curl.POLL_IN else 0
+        self._poll.register(descriptor, wanted_in | (select.POLLOUT if what & self._curl.POLL_OUT else 0))
 
     def _on_timer(self, after_ms: int) -> None:
         """Libcurl says when it wants to be called though no socket is ready."""

@@ -212,7 +212,7 @@ def test_a_packed_sibling_of_the_same_timestamp_is_found(clients: AwsClients) ->
 
 def test_the_pace_falls_by_half_once_for_requests_sent_together_and_rises_one_by_one() -> None:
     """One bad moment of a hundred requests doesn't take all of them away."""
-    pace = Pace(64)
+    pace = Pace(64, first=64)
     sent_at = time.monotonic()
     for _ in range(40):
         pace.slow_down(sent_at)
@@ -226,6 +226,29 @@ def test_the_pace_falls_by_half_once_for_requests_sent_together_and_rises_one_by
     for _ in range(64 * 64):
         pace.answered()
     assert pace.limit == 64
+
+
+def test_the_pace_grows_while_more_are_wanted_and_no_further_than_it_may() -> None:
+    """A few connections do for a store nearby; a far one is asked for more at once, unless it has said to slow down."""
+    pace = Pace(100, first=32)
+    limits = []
+    while pace.may_grow:
+        limits.append(pace.limit)
+        pace.grow()
+    assert [*limits, pace.limit] == [32, 64, 100]
+    pace.slow_down(time.monotonic())
+    assert (pace.limit, pace.may_grow) == (50, False)
+    assert Pace(8, first=32).limit == 8
+
+
+def test_a_store_far_away_is_asked_for_more_at_once(clients: AwsClients, stack_environment: dict[str, str]) -> None:
+    """Answers that are waited for make for more requests in flight; no object is lost by that."""
+    bodies = {f"{PREFIX}far{number}_20251021T000000Z.jsonl": jsonl(bill_line(number)) for number in range(150)}
+    bucket = make_bucket(clients, bodies)
+    with FaultProxy(stack_environment["AWS_ENDPOINT_URL"], delay=0.1) as proxy:
+        source = _objects(clients_in(stack_environment, AWS_ENDPOINT_URL_S3=proxy.url), bucket, requests=64)
+        assert dict(source.fetch(bodies)) == bodies
+        assert 32 < max(seen.in_flight for seen in proxy.log) <= 64
 
 
 def test_a_configuration_object_that_is_missing_or_no_text_is_named(clients: AwsClients) -> None:

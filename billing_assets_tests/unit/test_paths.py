@@ -27,6 +27,7 @@ from billing_assets.domain.line_readers import LineReaders
 from billing_assets.domain.periods import Month
 from billing_assets.domain.plain_line_reader import LineReader as PlainReader
 from billing_assets.domain.plain_line_reader import PlainReading
+from billing_assets.domain.read_lines import PlainReadLines
 from billing_assets.domain.resolved import resolve
 from billing_assets.local.sample import Sample, generate
 from billing_assets_tests.unit.making import KEY, InMemoryObjects, an_assignment, jsonl, row_of
@@ -82,12 +83,16 @@ def _with_hint(assignment: Assignment, hint: int | None) -> Assignment:
     return msgspec.structs.replace(assignment, line_index=hint)
 
 
-@pytest.mark.parametrize("switched_off", ["compiled readers", "readers", "matched", "fast hashes", "all shortcuts"])
+@pytest.mark.parametrize(
+    "switched_off", ["compiled readers", "compiled lines", "readers", "matched", "fast hashes", "all shortcuts"]
+)
 def test_a_shortcut_bills_another_line(switched_off: str, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """With or without a shortcut every assignment has the same line, status and amount."""
     usual = {period: _rows(sample, period, lambda record: record.line_index) for period in sample.periods}
     if switched_off in {"compiled readers", "matched"}:
         monkeypatch.setattr(line_readers, "readers", LineReaders(PlainReader))
+    if switched_off in {"compiled lines", "all shortcuts"}:
+        monkeypatch.setattr(line_readers, "FastestLines", PlainReadLines)
     if switched_off in {"readers", "all shortcuts"}:
         monkeypatch.setattr(LineReaders, "read", _nothing)
     if switched_off == "matched":
@@ -175,6 +180,39 @@ def test_readers_are_compiled_where_there_is_a_compiler() -> None:
     if shutil.which("cc") is None or not headers.exists():
         pytest.skip("no compiler, or no headers of Python, to build with")
     assert line_readers.IS_COMPILED
+
+
+_contents = st.lists(
+    st.sampled_from([b"", b" \t\r", b"\x0b\x0c", b"\x1c", b"x", b"{", b'{"a": 1}', b"\xff", b"\xe2\x80\xa8"])
+    | st.builds(
+        lambda charge, more: json.dumps({"Line Item Charge": charge, "x": more, "Status": 1}).encode(),
+        st.sampled_from(["1.00", "2.00"]),
+        _values,
+    ),
+    max_size=8,
+)
+
+
+@given(_contents, st.booleans(), st.lists(st.integers(0, 7), max_size=6))
+def test_the_compiled_lines_are_others(lines: list[bytes], ends: bool, asked: list[int]) -> None:
+    """Both know the same lines, whichever is asked for first, and which of those in front may be equal to it."""
+    content = b"\n".join(lines) + b"\n" * ends
+    learnt = LineReaders(line_readers.FastestReader)
+    for line in [json.dumps({"Line Item Charge": "1.00", "x": 1, "Status": 1}).encode()] * 4:
+        learnt.read(line)
+    plain, fastest = PlainReadLines(content, learnt), line_readers.FastestLines(content, learnt)
+    assert len(plain) == len(fastest) == sum(bool(line.strip()) for line in lines)
+    assert [fastest.text_at(position) for position in range(len(plain))] == [line for line in lines if line.strip()]
+    for position in asked:
+        readings = [each.reading_at(position) for each in (plain, fastest)] if position < len(plain) else []
+        assert len({reading and (reading.tells, reading.item(), reading.hashes()) for reading in readings}) <= 1
+        stored = readings[0].hashes() if readings and readings[0] else ["x"]
+        for stored_hash in stored:
+            assert plain.hinted(stored_hash, position) == fastest.hinted(stored_hash, position)
+        if readings:
+            assert plain.perhaps_equal(position) == fastest.perhaps_equal(position)
+    for outside in (-1, len(plain)):
+        assert plain.hinted("x", outside) is fastest.hinted("x", outside) is None
 
 
 def test_threads_share_a_reader(readers: LineReaders) -> None:
