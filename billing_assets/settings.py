@@ -167,7 +167,7 @@ class Settings:
     s3_requests: int = _variable(
         "BILLING_S3_REQUESTS",
         "192",
-        "S3 requests in flight at most; fewer while S3 says to slow down",
+        "S3 requests in flight at most; fewer while S3 says to slow down or answers at once",
         read.whole_from(1),
     )
     retry_seconds: int = _variable(
