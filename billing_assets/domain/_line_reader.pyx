@@ -93,16 +93,18 @@ cdef class Reading:
     def v2_text(self):
         return self.reader.v2.joined(self.content, self.values)
 
-    def hashes(self):
-        v1 = sha256(self.v1_text).hexdigest()
-        return v1, v1 if self.reader.v2 is self.reader.v1 else sha256(self.v2_text).hexdigest()
+    cpdef v1_hash(self):
+        return sha256(self.reader.v1.joined(self.content, self.values)).hexdigest()
+
+    cpdef v2_hash(self):
+        return sha256(self.reader.v2.joined(self.content, self.values)).hexdigest()
 
     def matched(self, stored_hash):
         is_one = self.reader.v2 is self.reader.v1
-        v2 = sha256(self.v2_text).hexdigest()
+        v2 = self.v2_hash()
         if v2 == stored_hash:
             return stored_hash, "v1" if is_one else "v2"
-        if is_one or sha256(self.v1_text).hexdigest() != stored_hash:
+        if is_one or self.v1_hash() != stored_hash:
             return None
         return v2, "v1"
 

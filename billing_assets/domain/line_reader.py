@@ -48,8 +48,11 @@ class Reading(Protocol):
     def v2_text(self) -> bytes:
         """What the v2 hash is made of, likewise."""
 
-    def hashes(self) -> tuple[str, str]:
-        """The v1 and the v2 hash: both are right if one of them is a stored one."""
+    def v1_hash(self) -> str:
+        """The v1 hash: right if one of the two is a stored one."""
+
+    def v2_hash(self) -> str:
+        """The v2 hash, likewise."""
 
     def matched(self, stored_hash: str) -> tuple[str, HashVersion] | None:
         """The v2 hash and the version of the stored one, if this has it; else nothing is known.

@@ -69,18 +69,21 @@ class PlainReading(msgspec.Struct, frozen=True, gc=False):
         """What the v2 hash is made of."""
         return (self._reader.v2_text or self._reader.v1_text)(self._values)
 
-    def hashes(self) -> tuple[str, str]:
-        """The v1 and the v2 hash."""
-        v1 = hashlib.sha256(self.v1_text).hexdigest()
-        return v1, v1 if self._reader.v2_text is None else hashlib.sha256(self.v2_text).hexdigest()
+    def v1_hash(self) -> str:
+        """The v1 hash."""
+        return hashlib.sha256(self.v1_text).hexdigest()
+
+    def v2_hash(self) -> str:
+        """The v2 hash."""
+        return hashlib.sha256(self.v2_text).hexdigest()
 
     def matched(self, stored_hash: str) -> tuple[str, HashVersion] | None:
         """The v2 hash and the version of the stored one, if this has it."""
         is_one = self._reader.v2_text is None
-        v2 = hashlib.sha256(self.v2_text).hexdigest()
+        v2 = self.v2_hash()
         if v2 == stored_hash:
             return stored_hash, "v1" if is_one else "v2"
-        if is_one or hashlib.sha256(self.v1_text).hexdigest() != stored_hash:
+        if is_one or self.v1_hash() != stored_hash:
             return None
         return v2, "v1"
 

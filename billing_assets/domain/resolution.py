@@ -63,7 +63,7 @@ class Located(msgspec.Struct, frozen=True, gc=False):
     key: str
     """Where the line was found; the record's own key if it wasn't."""
     lines: tuple[NamedLine, ...]
-    """The lines that the record names there: the one picked where nobody competes, none if it wasn't found."""
+    """The lines that the record names there, none if it wasn't found."""
     fault: ObjectFault | None = None
     nearest: HintedLine | None = None
     """For a hash that wasn't found: the line that stands at the record's hint."""
@@ -104,10 +104,12 @@ class FamilySearch(msgspec.Struct):
     records: list[Assignment] = msgspec.field(default_factory=list)
     places: list[int] = msgspec.field(default_factory=list)
     """Where each of them stands among the period's."""
+    picks: list[NamedLine] = msgspec.field(default_factory=list)
+    """One for each record, if one object has ended the search: no other record wants any of these lines."""
+    picked_from: str = ""
+    """That object's key."""
     located: list[Located] = msgspec.field(default_factory=list)
-    """One for each record, once the search has ended."""
-    picked_apart: bool = False
-    """Whether each record has found a line that no other one names: nothing is left to share out."""
+    """One for each record, once the search has ended otherwise: what is left to share out."""
     found: Found = _NOTHING_FOUND
     """What objects have told that did not end the search; most searches end with the first."""
 
@@ -120,7 +122,6 @@ class FamilySearch(msgspec.Struct):
     def read(self, key: str, lines: StageFourObject) -> bool:
         """Look for every record's line in one object of the family; whether that ends the search."""
         if self.own_keys.count(key) == len(self.own_keys) and self._pick_apart(key, lines):
-            self.picked_apart = True
             return True
         if self.found is _NOTHING_FOUND:
             self.found = Found()
@@ -146,7 +147,7 @@ class FamilySearch(msgspec.Struct):
             if pick is None or pick.position in picks:
                 return False
             picks[pick.position] = pick
-        self.located = [Located(key, (pick,)) for pick in picks.values()]
+        self.picks, self.picked_from = list(picks.values()), key
         return True
 
 

@@ -86,12 +86,13 @@ def resolve(assignments: Sequence[Assignment], source: ObjectSource) -> tuple[li
     rows = [_invalid(record) if record.fault else None for record in assignments]
     explainer = Explainer()
     for search in resolution.run(source):
-        if search.picked_apart:
-            given: list[NamedLine | None] = [each.lines[0] for each in search.located]
-        else:
-            given = share_out(search.records, search.located)
-        for place, record, located, line in zip(search.places, search.records, search.located, given, strict=True):
-            rows[place] = _judged(record, located, line, explainer)
+        if search.picks:
+            for place, record, line in zip(search.places, search.records, search.picks, strict=True):
+                rows[place] = _given(record, line, search.picked_from)
+            continue
+        shared = share_out(search.records, search.located)
+        for place, record, located, given in zip(search.places, search.records, search.located, shared, strict=True):
+            rows[place] = _left(record, located, explainer) if given is None else _given(record, given, located.key)
     found = [row for row in rows if row is not None]
     if len(found) != len(assignments):
         raise RuntimeError(f"{len(found)} of {len(assignments)} assignments were located")
@@ -146,12 +147,31 @@ def _invalid(record: Assignment) -> ResolvedLineItem:
     )
 
 
-def _judged(record: Assignment, located: Located, given: NamedLine | None, explainer: Explainer) -> ResolvedLineItem:
-    line = given or next(iter(located.lines), None)
-    assigned = _assigned_usd(record, line.item if line else None)
-    billed = _billed_usd(record, line.item if line else None)
-    status, reason, detail = _status_of(located, given, billed)
-    if reason == LINE_NOT_FOUND and status is Status.UNRESOLVED:
+def _given(record: Assignment, line: NamedLine, found_key: str) -> ResolvedLineItem:
+    """The row of a record that has been given its line."""
+    billed = _billed_usd(record, line.item)
+    status, reason, detail = _status_of(line.item, billed)
+    return ResolvedLineItem(
+        assignment=record,
+        status=status,
+        reason=reason,
+        detail=detail,
+        line=line,
+        found_key=found_key,
+        assigned_usd=_assigned_usd(record, line.item),
+        billed_usd=billed,
+    )
+
+
+def _left(record: Assignment, located: Located, explainer: Explainer) -> ResolvedLineItem:
+    """The row of a record without a line of its own: its line wasn't found, or another record has it."""
+    line = next(iter(located.lines), None)
+    item = None if line is None else line.item
+    status, reason, detail = Status.DUPLICATE, "", "another record of the period has this line"
+    if located.fault is not None:
+        status, reason = Status.UNRESOLVED, located.fault.reason
+        detail = located.fault.detail or "no line stands at the hinted position"
+    if reason == LINE_NOT_FOUND:
         detail = explainer.explain(record.line_hash, located.nearest, located.former)
     return ResolvedLineItem(
         assignment=record,
@@ -160,17 +180,12 @@ def _judged(record: Assignment, located: Located, given: NamedLine | None, expla
         detail=detail,
         line=line,
         found_key=located.key if line else "",
-        assigned_usd=assigned,
-        billed_usd=billed,
+        assigned_usd=_assigned_usd(record, item),
+        billed_usd=_billed_usd(record, item),
     )
 
 
-def _status_of(located: Located, given: NamedLine | None, billed: Decimal | None) -> tuple[Status, str, str]:
-    if located.fault is not None:
-        return Status.UNRESOLVED, located.fault.reason, located.fault.detail or "no line stands at the hinted position"
-    if given is None:
-        return Status.DUPLICATE, "", "another record of the period has this line"
-    item = given.item
+def _status_of(item: LineItem, billed: Decimal | None) -> tuple[Status, str, str]:
     if item.excluded:
         return Status.EXCLUDED, item.exclusion_reason, ""
     if not item.property_id:

@@ -26,7 +26,6 @@ from billing_assets.domain.line_items import LineItem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from billing_assets.domain.joined_lines import JoinedLine
 
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """A larger object (or one that unpacks to more) is no Stage 4 output, and is called unreadable."""
@@ -146,12 +145,10 @@ class StageFourObject:
         The hinted line is hashed first; a fast hash that differs proves nothing, so a None is to be confirmed by
         `named_by`, which gives the same slot.
         """
-        if hint is not None and (hinted := self._lines.hinted(stored_hash, hint)) is not None:
-            v2, version, item, has_rivals = hinted
-            before = self._equal_before(hint, v2) if has_rivals else 0
-            return NamedLine(hint, v2, before, version, item)
-        if (sure := self._joined_for_sure(stored_hash, hint)) is not None:
-            return self._named(*sure)
+        if hint is not None and (hinted := self._named_at(hint, stored_hash)) is not None:
+            return hinted
+        if (position := self._joined_for_sure(stored_hash, hint)) is not None:
+            return self._named_at(position, stored_hash)
         for position in self._hint_first(hint):
             hashes = self._fast(position)
             if hashes is None:
@@ -161,14 +158,22 @@ class StageFourObject:
                 return self._named(position, hashes[1], "v1" if hashes[0] == stored_hash else "v2")
         return None
 
-    def _joined_for_sure(self, stored_hash: str, hint: int | None) -> JoinedLine | None:
-        """A line whose values as they stand have the hash, if no line that comes before it can be named too."""
+    def _named_at(self, position: int, stored_hash: str) -> NamedLine | None:
+        """The line there if as it stands it has the hash; else nothing is known."""
+        found = self._lines.hinted(stored_hash, position)
+        if found is None:
+            return None
+        v2, version, item, has_rivals = found
+        return NamedLine(position, v2, self._equal_before(position, v2) if has_rivals else 0, version, item)
+
+    def _joined_for_sure(self, stored_hash: str, hint: int | None) -> int | None:
+        """Where a line as it stands has the hash, if no line that comes before it can be named too."""
         if self._joined is None:
             self._joined = JoinedLines(len(self._lines))
         found = self._joined.find(stored_hash, hint, self._lines.reading_at)
-        if found is None or self._lines.perhaps_equal(found[0]):
+        if found is None or self._lines.perhaps_equal(found):
             return None
-        hint_may_be_named = hint is not None and 0 <= hint < len(self._lines) and self._tells_the_same(hint, found[0])
+        hint_may_be_named = hint is not None and 0 <= hint < len(self._lines) and self._tells_the_same(hint, found)
         return None if hint_may_be_named else found
 
     def _named(self, position: int, v2: str, version: HashVersion) -> NamedLine | None:

@@ -59,12 +59,14 @@ class GotObject:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A request in flight."""
+class _Request:
+    """A handle of libcurl, and what it is asking for: one after the other."""
 
-    key: str
-    asked_at: float
+    handle: pycurl.Curl
     chunks: list[bytes]
+    credentials: Credentials | None = None
+    key: str = ""
+    asked_at: float = 0.0
 
 
 class SignedGets:
@@ -79,16 +81,13 @@ class SignedGets:
 
         self._curl = pycurl
         self._access = access
-        self._asked: dict[pycurl.Curl, _Asked] = {}
-        self._idle: list[pycurl.Curl] = []
-        self._credentials: dict[pycurl.Curl, Credentials] = {}
+        self._asked: dict[pycurl.Curl, _Request] = {}
+        self._idle: list[_Request] = []
         # A socket is waited for once for each request: poll is told so for nothing, where epoll takes two system calls.
         self._poll = select.poll()
         self._waited_for: set[int] = set()
-        self._due: float | None = None
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
 
     @property
     def in_flight(self) -> int:
@@ -97,26 +96,28 @@ class SignedGets:
 
     def ask(self, key: str, credentials: Credentials) -> None:
         """Begin to ask for an object; the answer comes by `answers`."""
-        handle = self._idle.pop() if self._idle else self._new_handle()
-        self._sign_with(credentials, handle)
-        asked = _Asked(key, time.monotonic(), [])
+        request = self._idle.pop() if self._idle else self._new_request()
+        if request.credentials != credentials:
+            self._sign_with(credentials, request)
         folder, slash, name = key.rpartition("/")
-        handle.setopt(self._curl.URL, self._access.address + _quoted_folder(folder) + slash + quote(name, safe="~"))
-        handle.setopt(self._curl.WRITEFUNCTION, asked.chunks.append)
-        self._asked[handle] = asked
-        self._multi.add_handle(handle)
+        address = self._access.address + _quoted_folder(folder) + slash + quote(name, safe="~")
+        request.handle.setopt(self._curl.URL, address)
+        request.key, request.asked_at = key, time.monotonic()
+        self._asked[request.handle] = request
+        self._multi.add_handle(request.handle)
 
     def answers(self, wait_seconds: float) -> list[GotObject]:
         """What has come; waits for something to happen, for so many seconds at most."""
-        if self._due is not None:
-            wait_seconds = min(wait_seconds, self._due - time.monotonic())
-        for descriptor, events in self._poll.poll(math.ceil(max(0.0, wait_seconds) * 1000)):
+        wait_ms = math.ceil(wait_seconds * 1000)
+        # Libcurl also wants to be called at a time, if no socket is ready before; -1 is never.
+        if 0 <= (due_ms := self._multi.timeout()) < wait_ms:
+            wait_ms = due_ms
+        for descriptor, events in self._poll.poll(wait_ms):
             # What is broken is both.
             curl_events = self._curl.CSELECT_IN if events & ~select.POLLOUT else 0
             curl_events |= self._curl.CSELECT_OUT if events & ~select.POLLIN else 0
             self._multi.socket_action(descriptor, curl_events)
-        if self._due is not None and self._due <= time.monotonic():
-            self._due = None
+        if self._multi.timeout() == 0:
             self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
         return self._finished()
 
@@ -124,8 +125,8 @@ class SignedGets:
         """Break off what is in flight, and close all connections."""
         for handle in self._asked:
             self._multi.remove_handle(handle)
-        for handle in (*self._asked, *self._idle):
-            handle.close()
+        for request in (*self._asked.values(), *self._idle):
+            request.handle.close()
         self._asked.clear()
         self._idle.clear()
         self._multi.close()
@@ -141,17 +142,20 @@ class SignedGets:
 
     def _got(self, handle: pycurl.Curl, failure: str) -> GotObject:
         self._multi.remove_handle(handle)
-        asked = self._asked.pop(handle)
-        self._idle.append(handle)
+        request = self._asked.pop(handle)
+        self._idle.append(request)
         status = 0 if failure else handle.getinfo(self._curl.RESPONSE_CODE)
         # A body of unknown length would be taken for whole wherever it breaks off.
         is_whole = status == 200 and handle.getinfo(self._curl.CONTENT_LENGTH_DOWNLOAD_T) >= 0
-        body = b"".join(asked.chunks) if is_whole else None
-        return GotObject(asked.key, asked.asked_at, body, status, failure)
+        body = b"".join(request.chunks) if is_whole else None
+        request.chunks.clear()
+        return GotObject(request.key, request.asked_at, body, status, failure)
 
-    def _new_handle(self) -> pycurl.Curl:
+    def _new_request(self) -> _Request:
         curl = self._curl
         handle: pycurl.Curl = curl.Curl()
+        request = _Request(handle, [])
+        handle.setopt(curl.WRITEFUNCTION, request.chunks.append)
         handle.setopt(curl.AWS_SIGV4, f"aws:amz:{self._access.region}:s3")
         handle.setopt(curl.HTTP_VERSION, curl.CURL_HTTP_VERSION_1_1)
         handle.setopt(curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS)
@@ -161,16 +165,14 @@ class SignedGets:
         handle.setopt(curl.CAINFO, self._access.certificates)
         # One connection for each request in flight is kept, and no more.
         self._multi.setopt(curl.M_MAXCONNECTS, len(self._asked) + 1)
-        return handle
+        return request
 
-    def _sign_with(self, credentials: Credentials, handle: pycurl.Curl) -> None:
-        if self._credentials.get(handle) == credentials:
-            return
+    def _sign_with(self, credentials: Credentials, request: _Request) -> None:
         token = [f"x-amz-security-token: {credentials.token}"] if credentials.token else []
-        handle.setopt(self._curl.USERNAME, credentials.access_key)
-        handle.setopt(self._curl.PASSWORD, credentials.secret_key)
-        handle.setopt(self._curl.HTTPHEADER, token)
-        self._credentials[handle] = credentials
+        request.handle.setopt(self._curl.USERNAME, credentials.access_key)
+        request.handle.setopt(self._curl.PASSWORD, credentials.secret_key)
+        request.handle.setopt(self._curl.HTTPHEADER, token)
+        request.credentials = credentials
 
     def _on_socket(self, what: int, descriptor: int, *_: Any) -> None:
         """Libcurl says which sockets it waits for, and for what."""
@@ -182,7 +184,3 @@ class SignedGets:
         self._waited_for.add(descriptor)
         wanted_in = select.POLLIN if what & self._curl.POLL_IN else 0
         self._poll.register(descriptor, wanted_in | (select.POLLOUT if what & self._curl.POLL_OUT else 0))
-
-    def _on_timer(self, after_ms: int) -> None:
-        """Libcurl says when it wants to be called though no socket is ready."""
-        self._due = None if after_ms < 0 else time.monotonic() + after_ms / 1000

@@ -97,7 +97,7 @@ def test_the_fields_of_earlier_lines_decide_how_a_line_is_hashed(
         text = json.dumps(line).encode()
         reading = readers.read(text)
         if reading is not None:
-            assert reading.hashes() == (v1(line), v2(line))
+            assert (reading.v1_hash(), reading.v2_hash()) == (v1(line), v2(line))
             assert reading.matched(v1(line)) == (v2(line), "v1")
             assert reading.matched(v2(line)) == (v2(line), "v1" if v1(line) == v2(line) else "v2")
 
@@ -109,9 +109,9 @@ def test_a_field_that_stands_twice_keeps_its_first_value(make: Callable[[LinePla
     reader = make(LinePlan(tuple(line)))
     reading = reader.read(b'{"a": 1, "b": 2}')
     assert reading is not None
-    assert reading.hashes() == (v1(line), v2(line))
+    assert (reading.v1_hash(), reading.v2_hash()) == (v1(line), v2(line))
     twice = reader.read(b'{"a": 1, "b": 2, "a": 3}')
-    assert twice is None or twice.hashes() == (v1({"a": 3, "b": 2}), v2({"a": 3, "b": 2}))
+    assert twice is None or (twice.v1_hash(), twice.v2_hash()) == (v1({"a": 3, "b": 2}), v2({"a": 3, "b": 2}))
     deep = b'{"a": 1, "b": ' + b"[" * 300 + b"]" * 300 + b"}"
     digits = b'{"a": 1, "b": ' + b"9" * 4301 + b"}"
     broken = (b'{"a": 1, "b": 2', b'{"a": 1, "b": 2} x', b'{"a": 1, "b": 2, "c"}', b'{"a": 1}', b"[1, 2]", b"")
