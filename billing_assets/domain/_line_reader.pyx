@@ -176,7 +176,7 @@ cdef class LineReader:
             at += size
             values[index].start = at - base
             at = _after_value(at, end)
-            if at == NULL:
+            if at == NULL or at == base + values[index].start:
                 return False
             values[index].size = (at - base) - values[index].start
         return end - at == 1 and at[0] == b'}'
@@ -277,7 +277,8 @@ cdef class Lines:
         self.read_until(position)
         return self.readings[position]
 
-    def hinted(self, str stored_hash, Py_ssize_t position):
+    def hinted(self, stored_hash, position):
+        # A hint may be any number.
         if not 0 <= position < self.count:
             return None
         self.read_until(position)

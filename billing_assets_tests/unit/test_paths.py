@@ -166,6 +166,17 @@ def test_a_broken_line_is_read(noise: bytes, at: int, kept: int) -> None:
         assert reading.item() == LineItem.from_line(decode_exactly(text.decode()))
 
 
+@pytest.mark.parametrize("value", [b"", b" ", b"x", b"01", b"1 2", b'"a', b"{", b"\x00", b"\xff", b'"\n"', b"NaNa", b"-"])
+@pytest.mark.parametrize("field", [*_FIELDS, "Status", "other"])
+def test_a_line_with_a_broken_value_is_billed(field: str, value: bytes) -> None:
+    """A line that `json` can't read has no hash, whether or not the field is part of one, and whoever reads it."""
+    line = {"Line Item Charge": "1.00", "Line Item Description": "water", "a": 1, "b": 2} | {field: "VALUE"}
+    broken = json.dumps(line).encode().replace(b'"VALUE"', value)
+    for make in READERS:
+        reading = make(LinePlan(tuple(line))).read(broken)
+        assert reading is None or reading.item() is None or not _is_canonical(reading)
+
+
 def _is_canonical(reading: Reading) -> bool:
     """Whether its hash may be a stored one: what it is made of is what `json` would write."""
     try:
@@ -219,7 +230,7 @@ def test_the_compiled_lines_are_others(lines: list[bytes], ends: bool, asked: li
             assert plain.hinted(stored_hash, position) == fastest.hinted(stored_hash, position)
         if readings:
             assert plain.perhaps_equal(position) == fastest.perhaps_equal(position)
-    for outside in (-1, len(plain)):
+    for outside in (-1, len(plain), 2**64):
         assert plain.hinted("x", outside) is fastest.hinted("x", outside) is None
 
 
