@@ -7,7 +7,7 @@ A line that is not written exactly as `json.dumps` writes lines of the reader's 
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetItem
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
@@ -18,7 +18,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from billing_assets.domain.line_items import LineItem
-from billing_assets.domain.line_reader import CHARGES, MAX_REMEMBERED, TEXTS, value_of
+from billing_assets.domain.line_reader import CHARGES, MAX_REMEMBERED, TEXTS, TOLD, value_of
 from billing_assets.domain.money import ZERO
 
 cdef enum:
@@ -27,8 +27,11 @@ cdef enum:
     _MAX_DIGITS = 4000
 
 
+cdef Py_ssize_t _MAX_BYTES = 2**31
+
+
 cdef struct Value:
-    # From the first byte of the content; no content is larger than `stage4.MAX_OBJECT_BYTES`.
+    # From the first byte of the content.
     unsigned int start
     unsigned int size
 
@@ -81,6 +84,13 @@ cdef class Reading:
     cdef LineReader reader
     cdef Value* values
     cdef readonly tuple tells
+
+    def __cinit__(self, LineReader reader not None, bytes content not None):
+        self.reader = reader
+        self.content = content
+        self.values = <Value*>PyMem_Calloc(reader.count, sizeof(Value))
+        if self.values == NULL:
+            raise MemoryError
 
     def __dealloc__(self):
         PyMem_Free(self.values)
@@ -144,22 +154,23 @@ cdef class LineReader:
 
     def read(self, bytes line not None):
         """The line, if it has these fields and may be read as it stands."""
+        if PyBytes_GET_SIZE(line) > _MAX_BYTES:
+            return None
         return self.read_in(line, 0, PyBytes_GET_SIZE(line))
 
     cdef Reading read_in(self, bytes content, Py_ssize_t start, Py_ssize_t end):
         # The call's own, since what is called below may let other threads in.
         cdef Value[_MAX_FIELDS] values
-        if not self.find_values(PyBytes_AS_STRING(content), start, end, values):
+        cdef const char* base = PyBytes_AS_STRING(content)
+        # Such as the CR of lines that end with CR LF.
+        while end > start and (base[end - 1] == b'\r' or base[end - 1] == b' ' or base[end - 1] == b'\t'):
+            end -= 1
+        if not self.find_values(base, start, end, values):
             return None
-        cdef Reading reading = Reading.__new__(Reading)
-        reading.content = content
-        reading.reader = self
-        reading.values = <Value*>PyMem_Malloc(self.count * sizeof(Value))
-        if reading.values == NULL:
-            raise MemoryError
+        cdef Reading reading = Reading.__new__(Reading, self, content)
         memcpy(reading.values, values, self.count * sizeof(Value))
         try:
-            reading.tells = tuple([self.said_of(<tuple>field, content, values) for field in self.told])
+            reading.tells = self.told_at(self.told[0], base, values), self.told_at(self.told[1], base, values)
         except (ValueError, RecursionError):
             return None
         return reading
@@ -199,6 +210,15 @@ cdef class LineReader:
         PyTuple_SET_ITEM(fields, count, charge)
         return LineItem(*fields)
 
+    cdef object told_at(self, object place, const char* base, const Value* values):
+        if place is None:
+            return ""
+        cdef const Value* value = &values[<Py_ssize_t>place]
+        if base[value.start] == b'"':
+            # A text tells what it says, which `item_of` asks for again.
+            return self.said_at(place, TEXTS, base + value.start, value.size)
+        return _said(TOLD, PyBytes_FromStringAndSize(base + value.start, value.size))
+
     cdef object said_of(self, tuple field, bytes content, const Value* values):
         cdef const char* base = PyBytes_AS_STRING(content)
         cdef Py_ssize_t place
@@ -232,6 +252,8 @@ cdef class Lines:
     cdef dict first_telling
 
     def __cinit__(self, bytes content not None, readers):
+        if PyBytes_GET_SIZE(content) > _MAX_BYTES:
+            raise ValueError("more than the bytes that positions are counted in")
         cdef const char* base = PyBytes_AS_STRING(content)
         cdef const char* end = base + PyBytes_GET_SIZE(content)
         cdef const char* at = base

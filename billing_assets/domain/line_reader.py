@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from billing_assets.domain.json_text import decode_exactly, text_of
+from billing_assets.domain.json_text import NumberText, decode_exactly, text_of
 from billing_assets.domain.line_hash import VOLATILE_V1, VOLATILE_V2, HashVersion
 from billing_assets.domain.line_items import FLAGS, SPELLINGS, LineItem, is_true, money_of
 
@@ -29,8 +29,8 @@ MAX_REMEMBERED = 16_384
 _UNNAMABLE = re.compile(r'[\x00-\x1f"\\\ud800-\udfff]')
 
 
-TELLING = ("line_charge", "description")
-"""Fields that no hash leaves out, and most lines of an object differ in: equal lines say the same here."""
+TELLING = ("Line Item Charge", "Line Item Description")
+"""Fields that no hash leaves out, and most lines of an object differ in."""
 
 
 class Reading(Protocol):
@@ -38,7 +38,7 @@ class Reading(Protocol):
 
     @property
     def tells(self) -> tuple[str, str]:
-        """What the `TELLING` fields say."""
+        """What the `TELLING` fields say, which is the same in equal lines: nothing for a number."""
 
     @property
     def v1_text(self) -> bytes:
@@ -89,7 +89,14 @@ class Remembered(dict[bytes, Any]):
 
 
 _decode_text = msgspec.json.Decoder(str).decode
-TEXTS, _FLAGS, CHARGES = Remembered(text_of), Remembered(is_true), Remembered(money_of)
+
+
+def _told(value: Any) -> str:
+    """1.0 and 1.00 are equal, also where the text differs."""
+    return "" if isinstance(value, NumberText) else text_of(value)
+
+
+TEXTS, _FLAGS, CHARGES, TOLD = map(Remembered, (text_of, is_true, money_of, _told))
 
 
 def value_of(text: bytes) -> Any:
@@ -134,8 +141,7 @@ class LinePlan:
         declared = [name for name in LineItem.__struct_fields__ if name in fields]
         self.read: tuple[FieldRead, ...] = tuple((*spelled[name], _present(fields[name], places)) for name in declared)
         """For each field of a `LineItem` but the charge."""
-        self.told = tuple(self.read[declared.index(name)] for name in TELLING)
-        """Those of them that tell lines apart."""
+        self.told = tuple(places.get(name) for name in TELLING)
         self.overridden = declared.index("amount_overridden")
         self.charges = CHARGES
         self.charge, self.override = (_present((name,), places) for name in ("Line Item Charge", "Current Amount"))

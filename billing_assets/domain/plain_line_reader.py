@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 
 from billing_assets.domain.json_text import is_moderate
 from billing_assets.domain.line_items import LineItem
-from billing_assets.domain.line_reader import value_of
+from billing_assets.domain.line_reader import TOLD, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class LineReader:
             return None
         try:
             values = astuple(self._decode(line))
-            charge, description = (_said(field, values) for field in self.plan.told)
+            charge, description = ("" if place is None else TOLD[bytes(values[place])] for place in self.plan.told)
         except (ValueError, RecursionError):
             return None
         return PlainReading((charge, description), self, values)

@@ -166,7 +166,9 @@ def test_a_broken_line_is_read(noise: bytes, at: int, kept: int) -> None:
         assert reading.item() == LineItem.from_line(decode_exactly(text.decode()))
 
 
-@pytest.mark.parametrize("value", [b"", b" ", b"x", b"01", b"1 2", b'"a', b"{", b"\x00", b"\xff", b'"\n"', b"NaNa", b"-"])
+@pytest.mark.parametrize(
+    "value", [b"", b" ", b"x", b"01", b"1 2", b'"a', b"{", b"\x00", b"\xff", b'"\n"', b"NaNa", b"-"]
+)
 @pytest.mark.parametrize("field", [*_FIELDS, "Status", "other"])
 def test_a_line_with_a_broken_value_is_billed(field: str, value: bytes) -> None:
     """A line that `json` can't read has no hash, whether or not the field is part of one, and whoever reads it."""
