@@ -30,6 +30,8 @@ _WAYS = {
     _CHAIN: ("billing_assets.definitions", CHAIN),
 }
 _LAST = "2026-06"
+_NOT_A_USERS = frozenset({*FOREIGN_VARIABLES, "PYTHONDONTWRITEBYTECODE"})
+"""With the last one our modules, and no package's, would be compiled again in every run."""
 _LOADS = {"import dagster": "import dagster", "load definitions": "import billing_assets.definitions"}
 _SECONDS = 180
 
@@ -48,7 +50,7 @@ class _Runs:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if name not in FOREIGN_VARIABLES and not name.startswith(("BILLING_", "SNOWFLAKE_", "AWS_"))
+            if name not in _NOT_A_USERS and not name.startswith(("BILLING_", "SNOWFLAKE_", "AWS_"))
         }
         own = {"DAGSTER_HOME": str(folder), "BILLING_STORAGE_URI": str(folder / "storage")}
         self._environment = kept | stack | own | {"PYTHONPATH": str(ROOT)}

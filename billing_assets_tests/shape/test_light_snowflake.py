@@ -1,7 +1,8 @@
-"""The stand-ins under dagster-snowflake's import: they cover all that it brings beside, and leave nothing behind."""
+"""What Snowflake's packages do beside connecting: dagster-snowflake's imports, the connector's look for a cloud."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -18,8 +19,29 @@ import snowflake.connector
 assert resource(account="a", user="u", password="p").get_connection
 """
 
+_DETECTION = "snowflake.connector.platform_detection"
+
 
 def test_snowpark_is_imported_by_every_export_or_replaced_for_good() -> None:
     """dagster-snowflake still imports as the stand-ins expect, and who wants Snowpark itself gets it afterwards."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORTS], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
+
+
+def test_a_login_asks_the_metadata_addresses_of_every_cloud() -> None:
+    """The connector looks for no cloud once our package is imported, unless whoever runs it wants that."""
+    # This process has imported the package, so its children would have the variable anyway.
+    clean = {name: value for name, value in os.environ.items() if name != "SNOWFLAKE_DISABLE_PLATFORM_DETECTION"}
+    asks = f"import billing_assets; from {_DETECTION} import detect_platforms; print(detect_platforms(0.001))"
+    for environment, found in (
+        (clean, True),
+        (clean | {"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "false"}, False),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", asks],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (done.stdout.strip() == "['disabled']") is found
