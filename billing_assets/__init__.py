@@ -8,6 +8,6 @@ import os
 
 # Read while pyarrow is imported: its own allocator keeps ten megabytes of a process for the two that a period takes.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-# Each login would look for the cloud that it runs in, to tell Snowflake: by requests to four metadata addresses, and to
-# AWS with the run's own credentials.
+# Each login would look for the cloud that it runs in, to tell Snowflake: by requests to three clouds' metadata
+# addresses, and to AWS with the run's own credentials.
 os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
