@@ -20,6 +20,7 @@ assert resource(account="a", user="u", password="p").get_connection
 """
 
 _DETECTION = "snowflake.connector.platform_detection"
+_SWITCH = "SNOWFLAKE_DISABLE_PLATFORM_DETECTION"
 
 
 def test_snowpark_is_imported_by_every_export_or_replaced_for_good() -> None:
@@ -30,18 +31,13 @@ def test_snowpark_is_imported_by_every_export_or_replaced_for_good() -> None:
 
 def test_a_login_asks_the_metadata_addresses_of_every_cloud() -> None:
     """The connector looks for no cloud once our package is imported, unless whoever runs it wants that."""
+    detects = f"from {_DETECTION} import detect_platforms; print(detect_platforms(0.001))"
     # This process has imported the package, so its children would have the variable anyway.
-    clean = {name: value for name, value in os.environ.items() if name != "SNOWFLAKE_DISABLE_PLATFORM_DETECTION"}
-    asks = f"import billing_assets; from {_DETECTION} import detect_platforms; print(detect_platforms(0.001))"
-    for environment, found in (
-        (clean, True),
-        (clean | {"SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "false"}, False),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", asks],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert (done.stdout.strip() == "['disabled']") is found
+    unset = {name: value for name, value in os.environ.items() if name != _SWITCH}
+    assert _told(f"import billing_assets; {detects}", unset) == "['disabled']"
+    assert _told(f"import billing_assets, os; print(os.environ['{_SWITCH}'])", unset | {_SWITCH: "false"}) == "false"
+
+
+def _told(code: str, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
